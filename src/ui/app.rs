@@ -149,6 +149,11 @@ impl App {
         if !self.overlays.is_empty() {
             if let Some(step) = step {
                 self.overlays.scroll(step, shared);
+            } else if layout::fits(area)
+                && let Some(key) = self.overlays.answer_at(shared, now, layout::body(area), at)
+                && let Some(action) = keymap::action(self.place(), key)
+            {
+                return self.act(action, now);
             }
             return Vec::new();
         }
@@ -162,6 +167,7 @@ impl App {
             (Some(step), _, Some((pane, _))) => screens.step(pane, step, shared),
             (None, None, Some((pane, row))) => {
                 screens.click(pane, row, shared);
+                screens.press(pane, at, shared);
                 let here = (pane, row);
                 let is_second = self
                     .clicked
@@ -308,8 +314,8 @@ impl App {
         }
     }
 
-    /// Takes what a thread has found on the disk.
-    pub(super) fn on_found(&mut self, found: Found, now: Duration) {
+    /// Takes what a thread has found on the disk, and returns what that asks of the run loop.
+    pub(super) fn on_found(&mut self, found: Found, now: Duration) -> Vec<Effect> {
         let upload = &mut self.screens.upload;
         match found {
             Found::Part(listing) => {
@@ -321,12 +327,17 @@ impl App {
             }
             Found::Preview(path, preview) => upload.glance.read(path, preview),
             Found::Names(folder, names) => self.overlays.on_names(&folder, names),
+            Found::Ca(path, wrong) => {
+                let request = self.overlays.on_ca(&path, wrong, &self.shared);
+                return self.carry_out(request.into_iter().collect(), now);
+            }
             Found::Changed(folder) => upload.browser.changed(&folder),
             Found::Unwatched(folder, why) => {
                 let folder = fit::path(&folder, self.shared.home.as_deref());
                 self.shared.note(Tone::Warn, text::unwatched(&folder, &why));
             }
         }
+        Vec::new()
     }
 
     /// Asks whether to share with the computers that reach these addresses, with the identity in this folder.

@@ -15,6 +15,8 @@ use parking_lot::Mutex;
 use super::fit;
 use super::listing::{self, Clock, Listing, Request};
 use super::preview::{self, Preview};
+use super::text;
+use crate::trust::Anchor;
 
 /// Result of a thread.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub(super) enum Found {
     Preview(PathBuf, Preview),
     /// Names of the subfolders of a folder.
     Names(PathBuf, Vec<OsString>),
+    /// Why this file is not a CA's certificate; `None`: it is one.
+    Ca(PathBuf, Option<String>),
     /// The folder that was read last has changed. Reported once until it is read again.
     Changed(PathBuf),
     /// Changes of the folder are not noticed, for this reason.
@@ -97,6 +101,17 @@ impl Disk {
             let names = listing::subfolders(&folder);
             // The send fails only when the program ends.
             let _ = send.send(Found::Names(folder, names));
+        })?;
+        Ok(())
+    }
+
+    /// Reads a CA's certificate.
+    pub(super) fn check_ca(&self, path: PathBuf) -> io::Result<()> {
+        let send = self.send.clone();
+        thread::Builder::new().name("ca".into()).spawn(move || {
+            let wrong = Anchor::load(&path).err().map(|error| text::bad_ca(&error));
+            // The send fails only when the program ends.
+            let _ = send.send(Found::Ca(path, wrong));
         })?;
         Ok(())
     }

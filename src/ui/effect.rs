@@ -18,6 +18,8 @@ pub(super) enum Effect {
     Preview(PathBuf),
     /// Read the names of a folder's subfolders, to complete a path.
     Complete(PathBuf),
+    /// Read a CA's certificate, to check what was typed.
+    CheckCa(PathBuf),
     /// Read the history; there is one answer to each.
     Recall,
     /// Write a session to a file.

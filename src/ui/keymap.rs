@@ -484,6 +484,7 @@ pub(super) const TABLE: &[Binding] = &[
     bind(Context::Question, &[ctrl('c')], Action::No, "", "as Esc"),
 
     bind(Context::Newcomer, &[on(KeyCode::Enter)], Action::SendThere, "send there", "accept the key that is shown, and send"),
+    bind(Context::Newcomer, &[key('y')], Action::Copy, "copy fingerprint", "copy the fingerprint"),
     bind(Context::Newcomer, &[on(KeyCode::Esc), key('q')], Action::Close, "send nothing", "send nothing; the uploads wait"),
     bind(Context::Newcomer, &[ctrl('c')], Action::Close, "", "as Esc"),
 

@@ -383,10 +383,13 @@ impl Loop<'_> {
                 Err(_) => Next::Quit,
             },
             recv(self.sources.disk.found) -> found => {
-                if let Ok(found) = found {
-                    self.app.on_found(found, self.began.elapsed());
+                match found {
+                    Ok(found) => {
+                        let effects = self.app.on_found(found, self.began.elapsed());
+                        self.carry_out(effects)?
+                    }
+                    Err(_) => Next::Go,
                 }
-                Next::Go
             },
             recv(self.sources.answers) -> answer => {
                 if let Ok(answer) = answer {
@@ -483,6 +486,7 @@ impl Loop<'_> {
                 Effect::List(request) => self.sources.disk.list(request)?,
                 Effect::Preview(path) => self.sources.disk.preview(path)?,
                 Effect::Complete(folder) => self.sources.disk.complete(folder)?,
+                Effect::CheckCa(path) => self.sources.disk.check_ca(path)?,
                 Effect::Recall => self.sources.recall()?,
                 Effect::Save(capture) => {
                     let saved = capture.write(&self.captures);

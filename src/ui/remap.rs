@@ -174,7 +174,7 @@ fn unique<'a>(names: impl Iterator<Item = &'a str>) -> impl Iterator<Item = &'a 
 const KEYS: &str = "a key is a character, Space, Enter, Esc, Tab, S-Tab, Up, Down, Left, Right, PgUp, PgDn, Home, End, \
                     Bksp, Del, Ins, F1 to F12, or Ctrl- and a character";
 
-fn parse(name: &str) -> Option<Key> {
+pub(super) fn parse(name: &str) -> Option<Key> {
     if let Some(rest) = name.strip_prefix("Ctrl-") {
         let mut chars = rest.chars();
         return chars.next().filter(|_| chars.next().is_none()).map(|c| ctrl(c.to_ascii_lowercase()));

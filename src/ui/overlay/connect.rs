@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 use strum::VariantArray as _;
 
-use crate::event::{Destination, DestinationError, Dialect, Expected, Padding, Target};
+use crate::event::{Destination, DestinationError, Dialect, Expected, Padding, ServerAddress, Target};
 use crate::ui::fit;
 use crate::ui::keymap::Place;
 use crate::ui::link::Peer;
@@ -83,6 +83,32 @@ struct Probe {
     is_over: bool,
 }
 
+/// What is said about a field, in the row below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Remark {
+    field: Field,
+    words: String,
+    /// Whether the field must be corrected.
+    is_error: bool,
+}
+
+impl Remark {
+    fn error(field: Field, words: impl Into<String>) -> Self {
+        Self { field, words: words.into(), is_error: true }
+    }
+}
+
+/// Result of the key that accepts the dialog.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::ui) enum Answer {
+    /// The server and the dialect.
+    Accepted(Target, Dialect),
+    /// This CA file must be read first; the dialog is accepted when it is one.
+    Check(PathBuf),
+    /// A field is wrong and says why.
+    Wrong,
+}
+
 /// State of the dialog.
 #[derive(Debug)]
 pub(in crate::ui) struct Connect {
@@ -94,8 +120,10 @@ pub(in crate::ui) struct Connect {
     at: usize,
     /// Index of the field that has the cursor.
     field: usize,
-    /// Why the last attempt to accept the dialog failed.
-    complaint: Option<&'static str>,
+    /// What is wrong with a field, or what it means. Kept until a field is edited.
+    remark: Option<Remark>,
+    /// Whether the dialog is accepted as soon as the CA file has been read.
+    is_accepting: bool,
     probe: Option<Probe>,
 }
 
@@ -112,7 +140,7 @@ impl Connect {
         let drafts = [Draft::new(None, target, dialect, ca)].into_iter().chain(presets).collect();
         let in_use = |peer: &Peer| peer.target == *target && peer.dialect == dialect;
         let at = peers.iter().position(in_use).map_or(0, |at| at + 1);
-        Self { lane, drafts, at, field: 0, complaint: None, probe: None }
+        Self { lane, drafts, at, field: 0, remark: None, is_accepting: false, probe: None }
     }
 
     /// Returns the rows of the dialog, with its frame.
@@ -132,7 +160,6 @@ impl Connect {
     }
 
     pub(in crate::ui) fn input(&mut self) -> Option<&mut Input> {
-        self.complaint = None;
         let field = self.fields()[self.field];
         let draft = &mut self.drafts[self.at];
         match field {
@@ -144,19 +171,101 @@ impl Connect {
 
     /// Replaces the address of the present server by a pasted link.
     pub(in crate::ui) fn paste_link(&mut self, text: &str) {
-        (self.at, self.complaint) = (0, None);
-        self.field = self.fields().iter().position(|field| *field == Field::Address).unwrap_or(0);
+        self.at = 0;
+        self.edited();
+        self.go_to(Field::Address);
         let mut address = Input::default();
         address.paste(text.trim());
         self.drafts[0].address = address;
     }
 
-    pub(in crate::ui) fn next_field(&mut self) {
+    /// Goes to the next field, and checks the one that is left. Returns the CA file that must be read for that.
+    pub(in crate::ui) fn next_field(&mut self, home: Option<&Path>) -> Option<PathBuf> {
+        let file = self.leave(home);
         self.field = (self.field + 1) % self.fields().len();
+        file
     }
 
-    pub(in crate::ui) fn previous_field(&mut self) {
+    /// Goes to the previous field, as [`Connect::next_field`] does.
+    pub(in crate::ui) fn previous_field(&mut self, home: Option<&Path>) -> Option<PathBuf> {
+        let file = self.leave(home);
         self.field = (self.field + self.fields().len() - 1) % self.fields().len();
+        file
+    }
+
+    fn go_to(&mut self, field: Field) {
+        self.field = self.fields().iter().position(|other| *other == field).unwrap_or(0);
+    }
+
+    /// Handles a change of a field: what was said about the fields may no longer be right.
+    pub(in crate::ui) fn edited(&mut self) {
+        (self.remark, self.is_accepting) = (None, false);
+    }
+
+    fn leave(&mut self, home: Option<&Path>) -> Option<PathBuf> {
+        match self.fields()[self.field] {
+            Field::Address => {
+                let typed = self.drafts[self.at].address.text();
+                let is_without_port = typed.parse().is_ok_and(|there: Destination| there.pin.is_none())
+                    && ServerAddress::with_port(&typed).is_err();
+                if let Some(words) = self.wrong_address() {
+                    self.remark = Some(Remark::error(Field::Address, words));
+                } else if is_without_port {
+                    let words = text::DEFAULT_PORT.to_owned();
+                    self.remark = Some(Remark { field: Field::Address, words, is_error: false });
+                }
+                None
+            }
+            Field::Ca => self.unchecked_ca(home),
+            Field::Peer | Field::Padding => None,
+        }
+    }
+
+    /// Returns why the address is none. An empty one is the built-in server.
+    fn wrong_address(&self) -> Option<&'static str> {
+        let typed = self.drafts[self.at].address.text();
+        match typed.parse::<Destination>() {
+            Err(DestinationError::Address(_)) if !typed.trim().is_empty() => Some(text::BAD_ADDRESS),
+            Err(DestinationError::Link) => Some(text::BAD_LINK),
+            _ => None,
+        }
+    }
+
+    /// Returns the CA file that the user chose, if it counts. One that was only offered is read when it is needed.
+    fn unchecked_ca(&self, home: Option<&Path>) -> Option<PathBuf> {
+        let draft = &self.drafts[self.at];
+        let there = draft.address.text().parse::<Destination>().ok()?;
+        let is_offered = draft.offered.as_deref() == Some(&*draft.ca.text());
+        draft.ca(there.pin.is_some(), home).filter(|_| !is_offered)
+    }
+
+    /// Takes the result of reading a CA file: why it is none. Returns whether the dialog must be accepted now.
+    pub(in crate::ui) fn ca_read(&mut self, path: &Path, wrong: Option<String>, home: Option<&Path>) -> bool {
+        if self.unchecked_ca(home).as_deref() != Some(path) {
+            return false;
+        }
+        let is_accepting = std::mem::take(&mut self.is_accepting);
+        let Some(words) = wrong else { return is_accepting };
+        if is_accepting {
+            self.go_to(Field::Ca);
+        }
+        // A wrong address comes first.
+        if !self.remark.as_ref().is_some_and(|remark| remark.is_error && remark.field == Field::Address) {
+            self.remark = Some(Remark::error(Field::Ca, words));
+        }
+        false
+    }
+
+    /// Handles the key that accepts the dialog.
+    pub(in crate::ui) fn answer(&mut self, home: Option<&Path>) -> Answer {
+        match (self.accept(home), self.unchecked_ca(home)) {
+            (None, _) => Answer::Wrong,
+            (Some(_), Some(path)) => {
+                self.is_accepting = true;
+                Answer::Check(path)
+            }
+            (Some((target, dialect)), None) => Answer::Accepted(target, dialect),
+        }
     }
 
     pub(in crate::ui) fn choose_next(&mut self) {
@@ -168,6 +277,7 @@ impl Connect {
     }
 
     fn choose(&mut self, by: usize) {
+        self.edited();
         if self.fields()[self.field] == Field::Peer {
             self.at = (self.at + by) % self.drafts.len();
             return;
@@ -185,8 +295,9 @@ impl Connect {
         match &target {
             Target::Server { ca: Some(_), .. }
             | Target::Server { expected: Expected { pin: Some(_), .. }, .. } => {}
-            _ => {
-                self.complaint = Some(text::PROBE_NEEDS);
+            target => {
+                let missing = if *target == Target::Embedded { Field::Address } else { Field::Ca };
+                self.remark = Some(Remark::error(missing, text::PROBE_NEEDS));
                 return None;
             }
         }
@@ -226,17 +337,12 @@ impl Connect {
         if typed.trim().is_empty() {
             return Some((Target::Embedded, draft.dialect));
         }
-        let typed = match typed.parse::<Destination>() {
-            Ok(typed) => typed,
-            Err(why) => {
-                self.complaint = Some(match why {
-                    DestinationError::Address(_) => text::BAD_ADDRESS,
-                    DestinationError::Link => text::BAD_LINK,
-                });
-                self.field = self.fields().iter().position(|field| *field == Field::Address).unwrap_or(0);
-                return None;
-            }
+        let Ok(typed) = typed.parse::<Destination>() else {
+            self.remark = self.wrong_address().map(|words| Remark::error(Field::Address, words));
+            self.go_to(Field::Address);
+            return None;
         };
+        let draft = &self.drafts[self.at];
         let path = draft.ca(typed.pin.is_some(), home);
         let mut target = draft.target.clone();
         match &mut target {
@@ -262,7 +368,7 @@ impl Widget for Pane<'_, Connect> {
         block.render(area, buf);
         let width = usize::from(inner.width).saturating_sub(13);
         let draft = &dialog.drafts[dialog.at];
-        let fields = dialog.fields().iter().enumerate().map(|(at, field)| {
+        let fields = dialog.fields().iter().enumerate().flat_map(|(at, field)| {
             let here = at == dialog.field;
             let (label, mut value) = match field {
                 Field::Peer => (text::PEER, self.peer(width)),
@@ -274,7 +380,14 @@ impl Widget for Pane<'_, Connect> {
             let mut spans = vec![Span::styled(fit::left(if here { "▸" } else { " " }, 1), style)];
             spans.push(Span::styled(fit::left(label, 12), style));
             spans.append(&mut value);
-            Line::from(spans)
+            let remark = dialog.remark.as_ref().filter(|remark| remark.field == *field).map(|remark| {
+                let style = if remark.is_error { self.theme.bad() } else { self.theme.faint() };
+                let sign = if remark.is_error { "✗ " } else { "" };
+                let words =
+                    fit::cut(&format!("{sign}{}", remark.words), usize::from(inner.width).saturating_sub(1));
+                Line::styled(format!(" {words}"), style)
+            });
+            [Some(Line::from(spans)), remark].into_iter().flatten()
         });
         let hints = if draft.peer.is_some() {
             let width = usize::from(inner.width);
@@ -292,10 +405,9 @@ impl Widget for Pane<'_, Connect> {
         if let (Some(probe), Some(first)) = (&dialog.probe, hints.first_mut()) {
             *first = Line::raw(fit::cut(&probe.line, usize::from(inner.width)));
         }
-        if let (Some(complaint), Some(first)) = (dialog.complaint, hints.first_mut()) {
-            *first = Line::styled(complaint, self.theme.bad());
-        }
-        for (line, area) in fields.chain([Line::default()]).chain(hints).zip(rows(inner)) {
+        // A remark takes the row that is free otherwise.
+        let free = dialog.remark.is_none().then(Line::default);
+        for (line, area) in fields.chain(free).chain(hints).zip(rows(inner)) {
             line.render(area, buf);
         }
     }
@@ -347,7 +459,7 @@ mod tests {
         let typed = |text: &str| {
             let mut dialog = Connect::new(None, &Target::Embedded, Dialect::of(Variant::Plain), None, &[]);
             dialog.input().unwrap().paste(text);
-            (dialog.accept(None).map(|(target, _)| target), dialog.complaint)
+            (dialog.accept(None).map(|(target, _)| target), dialog.remark.map(|remark| remark.words))
         };
         let more = [("::1", "[::1]:4321"), (" 10.0.0.7:99 ", "10.0.0.7:99"), ("[::1]:5000", "[::1]:5000")];
         for (text, meant) in FORMS.into_iter().chain(more) {
@@ -359,7 +471,7 @@ mod tests {
         let refused =
             REFUSED.into_iter().filter(|text| !text.trim().is_empty() && !text.contains(char::is_control));
         for text in refused.chain(more) {
-            assert_eq!(typed(text), (None, Some(text::BAD_ADDRESS)), "{text:?}");
+            assert_eq!(typed(text), (None, Some(text::BAD_ADDRESS.to_owned())), "{text:?}");
         }
     }
 
@@ -397,7 +509,8 @@ mod tests {
         again.drafts[0].ca = Input::with("/typed.crt");
         assert_eq!(again.accept(None), Some((meant(Some("/typed.crt")), dialect)));
         dialog.paste_link(&link[..link.len() - 1]);
-        assert_eq!((dialog.accept(None), dialog.complaint), (None, Some(text::BAD_LINK)));
+        let wrong = Remark::error(Field::Address, text::BAD_LINK);
+        assert_eq!((dialog.accept(None), dialog.remark), (None, Some(wrong)));
     }
 
     #[test]
@@ -427,9 +540,9 @@ mod tests {
     #[test]
     fn a_probe_needs_a_server_and_its_ca() {
         let own = Connect::new(None, &Target::Embedded, Dialect::of(Variant::Cp2), None, &[]);
-        for mut dialog in [own, server(None)] {
+        for (mut dialog, field) in [(own, Field::Address), (server(None), Field::Ca)] {
             assert_eq!(dialog.probe(1, None), None);
-            assert_eq!(dialog.complaint, Some(text::PROBE_NEEDS));
+            assert_eq!(dialog.remark, Some(Remark::error(field, text::PROBE_NEEDS)));
             assert!(!dialog.is_probing());
         }
     }

@@ -2,6 +2,7 @@
 
 pub(super) mod accept;
 pub(super) mod alarm;
+mod answers;
 pub(super) mod connect;
 pub(super) mod details;
 pub(super) mod goto;
@@ -16,12 +17,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Constraint, Rect};
+use ratatui::layout::{Constraint, Position, Rect};
 use ratatui::widgets::{Clear, Widget};
 
 use self::accept::Accept;
 use self::alarm::Alarm;
-use self::connect::{Connect, Probed};
+use self::connect::{Answer, Connect, Probed};
 use self::details::Details;
 use self::goto::GoTo;
 use self::help::Help;
@@ -30,7 +31,7 @@ use self::newcomer::Newcomer;
 use self::question::Question;
 use self::share::Share;
 use super::effect::{Effect, Request};
-use super::keymap::{Action, Place};
+use super::keymap::{Action, Key, Place};
 use super::layout;
 use super::shared::Shared;
 use super::theme::{Focus, Theme};
@@ -227,9 +228,24 @@ impl Overlays {
 
     /// Handles a change of the typed text.
     pub(super) fn text_changed(&mut self) {
-        if let Some(Overlay::GoTo(dialog)) = self.stack.last_mut() {
-            dialog.complete();
+        match self.stack.last_mut() {
+            Some(Overlay::GoTo(dialog)) => dialog.complete(),
+            Some(Overlay::Connect(dialog)) => dialog.edited(),
+            _ => {}
         }
+    }
+
+    /// Takes the result of reading a CA file, for the connect dialog.
+    pub(super) fn on_ca(&mut self, path: &Path, wrong: Option<String>, shared: &Shared) -> Option<Request> {
+        let home = shared.home.as_deref();
+        let at = self.stack.iter_mut().position(|overlay| match overlay {
+            Overlay::Connect(dialog) => dialog.ca_read(path, wrong.clone(), home),
+            _ => false,
+        })?;
+        let Overlay::Connect(mut dialog) = self.stack.remove(at) else { return None };
+        let (lane, is_probing) = (dialog.lane, dialog.is_probing());
+        let (target, dialect) = dialog.accept(home)?;
+        Some(Request::Connect { lane, target, dialect, is_probing })
     }
 
     /// Prepares the topmost overlay for a paste: a path may be pasted at once.
@@ -268,8 +284,15 @@ impl Overlays {
                 return Some(Request::EndShare);
             }
             (Action::Filter, Overlay::Help(help)) => help.type_filter(),
-            (Action::NextField, Overlay::Connect(dialog)) => dialog.next_field(),
-            (Action::PreviousField, Overlay::Connect(dialog)) => dialog.previous_field(),
+            (Action::NextField, Overlay::Connect(dialog)) => {
+                return dialog.next_field(shared.home.as_deref()).map(Effect::CheckCa).map(Request::Effect);
+            }
+            (Action::PreviousField, Overlay::Connect(dialog)) => {
+                return dialog
+                    .previous_field(shared.home.as_deref())
+                    .map(Effect::CheckCa)
+                    .map(Request::Effect);
+            }
             (Action::ChoosePrevious, Overlay::Connect(dialog)) => dialog.choose_previous(),
             (Action::Choose, Overlay::Connect(dialog)) => dialog.choose_next(),
             (Action::Probe, Overlay::Connect(dialog)) => {
@@ -309,7 +332,11 @@ impl Overlays {
             }
             Overlay::Connect(dialog) => {
                 let (lane, is_probing) = (dialog.lane, dialog.is_probing());
-                let (target, dialect) = dialog.accept(shared.home.as_deref())?;
+                let (target, dialect) = match dialog.answer(shared.home.as_deref()) {
+                    Answer::Accepted(target, dialect) => (target, dialect),
+                    Answer::Check(path) => return Some(Request::Effect(Effect::CheckCa(path))),
+                    Answer::Wrong => return None,
+                };
                 self.stack.pop();
                 return Some(Request::Connect { lane, target, dialect, is_probing });
             }
@@ -341,6 +368,7 @@ impl Overlays {
     pub(super) fn copied(&self, shared: &Shared) -> Option<(&'static str, String)> {
         match self.stack.last()? {
             Overlay::Share(dialog) => dialog.copied(shared),
+            Overlay::Newcomer(newcomer) => Some(newcomer.copied()),
             _ => None,
         }
     }
@@ -375,6 +403,14 @@ impl Overlays {
     }
 
     // Drawing
+
+    /// Returns the key of the answer at a position of the topmost overlay.
+    pub(super) fn answer_at(&self, shared: &Shared, now: Duration, body: Rect, at: Position) -> Option<Key> {
+        let overlay = self.stack.last()?;
+        let mut buf = Buffer::empty(body);
+        overlay.draw(shared, Theme::without_colours(), now, body, &mut buf);
+        answers::key_at(&buf, overlay.area(body), at)
+    }
 
     /// Draws all overlays over the body of the screen.
     pub(super) fn draw(&self, shared: &Shared, theme: Theme, now: Duration, body: Rect, buf: &mut Buffer) {

@@ -64,6 +64,11 @@ impl Newcomer {
         self.is_at(&other.address) && self.ca == other.ca && self.proof.fingerprint == other.proof.fingerprint
     }
 
+    /// Returns what `y` copies, and its name.
+    pub(in crate::ui) fn copied(&self) -> (&'static str, String) {
+        (text::FINGERPRINT, format!("sha256:{}", self.proof.fingerprint))
+    }
+
     /// Returns the order that sends the answer. `None`: the key is not to be seen in `area`, or has not been for long.
     pub(in crate::ui) fn answer(&self, accept: bool, area: Rect, now: Duration) -> Option<Command> {
         if accept && (now < self.since + DEAF || !self.is_legible(area)) {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 use super::effect::{Effect, Request};
 use super::keymap::{Action, Place};
@@ -198,6 +198,9 @@ pub(super) trait Screen {
     fn row_at(&self, _pane: PaneId, _row: usize, _plan: &Plan, _shared: &Shared) -> Option<usize> {
         None
     }
+
+    /// Handles a click on what a pane in `area` offers besides rows.
+    fn press(&mut self, _pane: PaneId, _area: Rect, _at: Position, _shared: &mut Shared) {}
 
     /// Returns the text that is being typed.
     fn input<'a>(&'a mut self, _shared: &'a mut Shared) -> Option<&'a mut Input> {

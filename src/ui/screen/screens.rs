@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::{ActionContext, Screen, Screens, server};
+use ratatui::layout::Position;
+
 use crate::event::{Command, Event, Target, Track};
 use crate::ui::chrome::Tabs;
 use crate::ui::effect::{Effect, Request};
@@ -155,6 +157,13 @@ impl Screens {
         let plan = self.plan(shared);
         if let Some(row) = row.and_then(|row| self.open().row_at(pane, row, &plan, shared)) {
             self.step(pane, Step::To(row), shared);
+        }
+    }
+
+    /// Handles a click on what a pane offers besides rows.
+    pub(in crate::ui) fn press(&mut self, pane: PaneId, at: Position, shared: &mut Shared) {
+        if let Some(area) = self.plan(shared).area(pane) {
+            self.with_open(|screen| screen.press(pane, area, at, shared));
         }
     }
 

@@ -3,6 +3,8 @@
 mod alarm;
 mod any;
 mod browser;
+mod clicks;
+mod connecting;
 mod folders;
 mod history;
 mod keys;
@@ -129,10 +131,23 @@ impl Stage {
         let mut effects = Vec::new();
         for name in names.split(' ') {
             self.settle();
-            effects.extend(self.app.on_key(key(name), self.now));
+            let asked = self.app.on_key(key(name), self.now);
+            effects.extend(self.read_cas(asked));
         }
         self.settle();
         effects
+    }
+
+    /// Answers that every CA file among the effects is one, and returns the other effects.
+    fn read_cas(&mut self, effects: Vec<Effect>) -> Vec<Effect> {
+        let mut others = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::CheckCa(path) => others.extend(self.app.on_found(Found::Ca(path, None), self.now)),
+                other => others.push(other),
+            }
+        }
+        others
     }
 
     fn upload(&mut self, id: u64, name: &str, size: u64) {

@@ -117,6 +117,7 @@ pub(super) const PROBE_NOTHING: &str =
 pub(super) const PROBE_BUG: &str = "a bug in upseal ended the probe";
 pub(super) const PEER: &str = "peer";
 pub(super) const NO_PEER: &str = "— none —";
+pub(super) const DEFAULT_PORT: &str = "Without a port, 4321 is used.";
 pub(super) const BAD_LINK: &str = "Invalid link: expected upseal://HOST:PORT#sha256-PIN.";
 pub(super) const BAD_ADDRESS: &str = "Invalid address: expected host:port or [IPv6]:port.";
 pub(super) const GO_TO: &str = "Go to folder";

@@ -1,8 +1,11 @@
 //! Texts about who a server is.
 
+use std::io;
+
 use crate::event::{KeyChange, Proof, ServerAddress, Standing};
 use crate::messages::trust::{self, Changed};
 use crate::messages::{Message, escape};
+use crate::trust::TrustError;
 use crate::ui::fit;
 
 use super::identity;
@@ -30,6 +33,18 @@ pub(in crate::ui) const NEWCOMER_ANSWERS: &[(&str, &str)] =
 /// For a window too small to show the words.
 pub(in crate::ui) const NEWCOMER_SMALL_ANSWERS: &[(&str, &str)] =
     &[("Enter", "in a larger window"), ("Esc", "send nothing")];
+
+/// Says why a file is not the certificate of a CA, in one line below its field.
+pub(in crate::ui) fn bad_ca(error: &TrustError) -> String {
+    match error {
+        TrustError::Unreadable { why, .. } if why.kind() == io::ErrorKind::NotFound => {
+            "This file does not exist.".to_owned()
+        }
+        TrustError::Unreadable { why, .. } => fit::escaped(&format!("This file cannot be read: {why}")),
+        TrustError::NotACertificate(_) => "This file is not a certificate in PEM.".to_owned(),
+        other => fit::escaped(&crate::messages::capital(&other.to_string())),
+    }
+}
 
 /// Says that the uploads wait because the key was not accepted.
 pub(in crate::ui) fn unaccepted(address: &ServerAddress, waiting: usize) -> (String, String) {

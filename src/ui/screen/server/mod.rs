@@ -22,6 +22,7 @@ use crate::ui::keymap::{Action, Place};
 use crate::ui::layout::{PaneId, Plan, Ring};
 use crate::ui::overlay::Overlays;
 use crate::ui::shared::Shared;
+use crate::ui::text;
 use crate::ui::widgets::columns;
 use crate::ui::widgets::input::Input;
 use crate::ui::widgets::list::{Facts, Step};
@@ -119,6 +120,20 @@ impl Screen for Server {
             (true, true) => Place::Text,
             (true, false) => Place::Server,
         }
+    }
+
+    /// The row under the cursor comes first; else, while this computer shares, its first link.
+    fn copied(&self, shared: &Shared) -> Option<(&'static str, String)> {
+        let link = || {
+            let (_, link) = shared.own_server.shared()?.doors.first()?;
+            Some((text::LINK, link.to_string()))
+        };
+        let fingerprint = || {
+            let proof = shared.own_server.identity.as_ref()?;
+            Some((text::FINGERPRINT, format!("sha256:{}", proof.fingerprint)))
+        };
+        let digest = || self.details(shared)?.1.into_iter().find(|(label, _)| *label == "sha256");
+        digest().or_else(link).or_else(fingerprint)
     }
 
     fn act(&mut self, action: Action, cx: &mut ActionContext<'_>) -> bool {

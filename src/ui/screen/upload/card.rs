@@ -1,7 +1,7 @@
 //! The protocol card: the variant, what it protects, and what the chosen files will cost.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
@@ -10,7 +10,7 @@ use crate::estimate::Bill;
 use crate::event::{Dialect, Variant};
 use crate::ui::fit;
 use crate::ui::text::{self, Claim};
-use crate::ui::widgets::{Pane, rows};
+use crate::ui::widgets::{Pane, columns, rows};
 
 /// Content of the card.
 #[derive(Debug)]
@@ -27,6 +27,22 @@ pub(super) fn variant_after(variant: Variant, by: usize) -> Variant {
     let all = Variant::ALL;
     let at = all.iter().position(|other| *other == variant).unwrap_or(0);
     all[(at + by) % all.len()]
+}
+
+/// Returns the variant whose name was clicked on the card in `area`.
+pub(super) fn variant_at(area: Rect, at: Position) -> Option<Variant> {
+    // A card of one row has no frame, and begins with a blank.
+    let row = if area.height == 1 { area.y } else { area.y + 1 };
+    let mut x = area.x + if area.height == 1 { 1 } else { 2 };
+    if at.y != row || at.x + 1 >= area.right() {
+        return None;
+    }
+    Variant::ALL.into_iter().find(|variant| {
+        let begin = x;
+        // Each name stands between brackets or blanks.
+        x += columns(fit::width(&variant.to_string()) + 2);
+        (begin..x).contains(&at.x)
+    })
 }
 
 impl Widget for Pane<'_, Card> {

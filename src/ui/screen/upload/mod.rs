@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::widgets::Widget as _;
 
 use self::browser::{Browser, Under};
@@ -425,6 +425,14 @@ impl Screen for Upload {
             RECEIVED => Place::Received,
             _ if self.browser.is_typing() => Place::Text,
             _ => Place::Browser,
+        }
+    }
+
+    fn press(&mut self, pane: PaneId, area: Rect, at: Position, shared: &mut Shared) {
+        if pane == CARD
+            && let Some(variant) = card::variant_at(area, at)
+        {
+            shared.dialect.variant = variant;
         }
     }
 

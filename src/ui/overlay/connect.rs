@@ -171,8 +171,7 @@ impl Connect {
 
     /// Replaces the address of the present server by a pasted link.
     pub(in crate::ui) fn paste_link(&mut self, text: &str) {
-        self.at = 0;
-        self.edited();
+        (self.at, self.remark, self.is_accepting) = (0, None, false);
         self.go_to(Field::Address);
         let mut address = Input::default();
         address.paste(text.trim());
@@ -197,9 +196,11 @@ impl Connect {
         self.field = self.fields().iter().position(|other| *other == field).unwrap_or(0);
     }
 
-    /// Handles a change of a field: what was said about the fields may no longer be right.
+    /// Handles a change of the field: what was said about it may no longer be right.
     pub(in crate::ui) fn edited(&mut self) {
-        (self.remark, self.is_accepting) = (None, false);
+        let here = self.fields()[self.field];
+        self.remark = self.remark.take().filter(|remark| remark.field != here);
+        self.is_accepting = false;
     }
 
     fn leave(&mut self, home: Option<&Path>) -> Option<PathBuf> {
@@ -277,7 +278,7 @@ impl Connect {
     }
 
     fn choose(&mut self, by: usize) {
-        self.edited();
+        (self.remark, self.is_accepting) = (None, false);
         if self.fields()[self.field] == Field::Peer {
             self.at = (self.at + by) % self.drafts.len();
             return;

@@ -35,6 +35,8 @@ fn an_address_is_checked_when_its_field_is_left() {
     let mut stage = Stage::new();
     stage.keys("c a : b Tab S-Tab");
     assert!(stage.shows("✗ Invalid address"), "it stays until the field is edited");
+    stage.keys("Tab x S-Tab");
+    assert!(stage.shows("✗ Invalid address"), "another field was edited");
     stage.keys("Bksp");
     assert!(!stage.shows("✗ Invalid address"));
     stage.keys("9 9 Tab");

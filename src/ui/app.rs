@@ -328,7 +328,7 @@ impl App {
             Found::Preview(path, preview) => upload.glance.read(path, preview),
             Found::Names(folder, names) => self.overlays.on_names(&folder, names),
             Found::Ca(path, wrong) => {
-                let request = self.overlays.on_ca(&path, wrong, &self.shared);
+                let request = self.overlays.on_ca(&path, wrong.as_deref(), &self.shared);
                 return self.carry_out(request.into_iter().collect(), now);
             }
             Found::Changed(folder) => upload.browser.changed(&folder),

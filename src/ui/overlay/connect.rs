@@ -241,7 +241,7 @@ impl Connect {
     }
 
     /// Takes the result of reading a CA file: why it is none. Returns whether the dialog must be accepted now.
-    pub(in crate::ui) fn ca_read(&mut self, path: &Path, wrong: Option<String>, home: Option<&Path>) -> bool {
+    pub(in crate::ui) fn ca_read(&mut self, path: &Path, wrong: Option<&str>, home: Option<&Path>) -> bool {
         if self.unchecked_ca(home).as_deref() != Some(path) {
             return false;
         }

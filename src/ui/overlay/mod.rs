@@ -236,10 +236,10 @@ impl Overlays {
     }
 
     /// Takes the result of reading a CA file, for the connect dialog.
-    pub(super) fn on_ca(&mut self, path: &Path, wrong: Option<String>, shared: &Shared) -> Option<Request> {
+    pub(super) fn on_ca(&mut self, path: &Path, wrong: Option<&str>, shared: &Shared) -> Option<Request> {
         let home = shared.home.as_deref();
         let at = self.stack.iter_mut().position(|overlay| match overlay {
-            Overlay::Connect(dialog) => dialog.ca_read(path, wrong.clone(), home),
+            Overlay::Connect(dialog) => dialog.ca_read(path, wrong, home),
             _ => false,
         })?;
         let Overlay::Connect(mut dialog) = self.stack.remove(at) else { return None };

@@ -1,6 +1,7 @@
 //! The connect dialog: what is said about a field when it is left.
 
 use std::path::PathBuf;
+use std::slice;
 
 use super::*;
 
@@ -51,21 +52,21 @@ fn a_ca_file_is_read_when_its_field_is_left_and_before_the_dialog_is_accepted() 
     let wrong = "This file does not exist.";
     let mut stage = Stage::new();
     let file = PathBuf::from("/home/me/ca");
-    assert_eq!(asked(&mut stage, "c l a b : 9 9 Tab C-u ~ / c a Tab"), [file.clone()]);
+    assert_eq!(asked(&mut stage, "c l a b : 9 9 Tab C-u ~ / c a Tab"), slice::from_ref(&file));
     assert!(stage.app.on_found(Found::Ca(file.clone(), Some(wrong.to_owned())), stage.now).is_empty());
     assert!(below(&mut stage, "CA file ").contains("✗ This file does not exist."), "{:?}", stage.rows());
     // Enter reads it again, because it may be there now, and accepts nothing before it has been read.
-    assert_eq!(asked(&mut stage, "Enter"), [file.clone()]);
+    assert_eq!(asked(&mut stage, "Enter"), slice::from_ref(&file));
     stage.app.on_found(Found::Ca(file.clone(), Some(wrong.to_owned())), stage.now);
     assert!(stage.shows("✗ This file does not exist.") && stage.shows("RSA padding"));
-    assert_eq!(asked(&mut stage, "Enter"), [file.clone()]);
+    assert_eq!(asked(&mut stage, "Enter"), slice::from_ref(&file));
     stage.app.on_found(Found::Ca("/another".into(), None), stage.now);
     assert!(stage.shows("RSA padding"), "the result of another file accepts nothing");
     stage.app.on_found(Found::Ca(file.clone(), None), stage.now);
     assert!(!stage.shows("RSA padding") && stage.shows("lab:99 not yet proven"), "{:?}", stage.rows());
     // What is edited while the file is read is not accepted by the result.
     let mut stage = Stage::new();
-    assert_eq!(asked(&mut stage, "c l a b : 9 9 Tab C-u ~ / c a Enter x Bksp"), [file.clone()]);
+    assert_eq!(asked(&mut stage, "c l a b : 9 9 Tab C-u ~ / c a Enter x Bksp"), slice::from_ref(&file));
     stage.app.on_found(Found::Ca(file, None), stage.now);
     assert!(stage.shows("RSA padding"));
 }

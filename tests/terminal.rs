@@ -7,6 +7,10 @@
 mod pty;
 #[path = "terminal/queue.rs"]
 mod queue;
+#[path = "terminal/serve.rs"]
+mod serve;
+#[path = "terminal/steer.rs"]
+mod steer;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -116,6 +120,8 @@ fn a_race_ends_with_a_winner_and_keeps_nothing() {
 struct Served {
     child: Child,
     address: String,
+    /// SHA-256 of its key, in hexadecimal digits.
+    fingerprint: String,
 }
 
 impl Served {
@@ -133,7 +139,9 @@ impl Served {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let listening: serde_json::Value = serde_json::from_str(&line).unwrap();
-        Self { child, address: listening["address"].as_str().unwrap().to_owned() }
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        let fingerprint = text(&listening["identity"]["fingerprint"]);
+        Self { child, address: text(&listening["address"]), fingerprint }
     }
 }
 
@@ -362,7 +370,7 @@ fn a_dumb_terminal_is_refused_and_send_is_named() {
     let args = ["TERM=dumb", program.to_str().unwrap()];
     let mut terminal = run(Path::new("/usr/bin/env"), &args, folder.path(), home.path());
     let shown = terminal.until_text("(TERM=dumb)");
-    assert!(shown.contains("`upseal send` uploads without one"), "{shown}");
+    assert!(shown.contains("upseal send FILE… uploads without one"), "{shown}");
     assert_eq!(terminal.end().exit_code(), 2);
 }
 
@@ -444,56 +452,4 @@ fn a_terminal_that_draws_ambiguous_glyphs_wide_gets_none_of_them() {
         assert!(terminal.end().success());
         terminal.assert_restored();
     }
-}
-
-#[test]
-fn sharing_is_turned_on_and_off_and_another_program_sends_by_the_link() {
-    let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (outside, sender) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let notes = file(outside.path(), "notes.txt", 5_000);
-    let upload = |link: &str| {
-        let mut command = Command::new(binary());
-        command.args(["send", "--retries", "0", link, "notes.txt"]).envs(pty::environment(sender.path()));
-        command.current_dir(outside.path()).stdin(Stdio::null()).output().unwrap()
-    };
-    let mut terminal = start(folder.path(), home.path());
-    terminal.until_text("127.0.0.1:");
-    terminal.press("4");
-    terminal.until_text("accepts ");
-    terminal.press("S");
-    terminal.until_text("Share with other computers?");
-    terminal.press("\r");
-    let shown = terminal.until_text("stop sharing");
-    assert!(shown.lines().next().unwrap().contains("upseal shared"), "{shown}");
-    // The link is one word over two rows of the dialog, which begin in the same column.
-    let rows: Vec<Vec<char>> = shown.lines().map(|row| row.chars().collect()).collect();
-    let start: Vec<char> = "upseal send upseal://".chars().collect();
-    let place = |row: &Vec<char>| row.windows(start.len()).position(|part| part == start);
-    let (row, column) = (0..).zip(&rows).find_map(|(y, row)| Some((y, place(row)?))).unwrap();
-    let inside = |row: usize| -> String {
-        rows[row][column..]
-            .iter()
-            .take_while(|glyph| **glyph != '│')
-            .collect::<String>()
-            .trim_end()
-            .to_owned()
-    };
-    let command = inside(row) + &inside(row + 1);
-    let link = command.split_whitespace().nth(2).unwrap();
-
-    let sent = upload(link);
-    assert!(sent.status.success(), "{link}: {}", String::from_utf8_lossy(&sent.stderr));
-    // Both servers have the folder open, which the store marks in it.
-    assert_eq!(received(home.path()).get("notes.txt"), Some(&notes));
-
-    terminal.press("S");
-    terminal.until_text("No longer shared");
-    assert!(!terminal.until_text("accepts ").lines().next().unwrap().contains("shared"));
-    let refused = upload(link);
-    assert_eq!(refused.status.code(), Some(3), "{}", String::from_utf8_lossy(&refused.stderr));
-    // The program itself still receives.
-    file(folder.path(), "own.txt", 10);
-    terminal.press("q");
-    assert!(terminal.end().success());
-    terminal.assert_restored();
 }

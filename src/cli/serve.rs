@@ -44,8 +44,14 @@ pub(crate) struct Serve {
     #[arg(long, conflicts_with = "certs")]
     pub share: bool,
     /// Print the first link as a QR code too
-    #[arg(long, requires = "share", conflicts_with = "json")]
+    #[arg(long, requires = "share", conflicts_with_all = ["json", "ui"])]
     pub qr: bool,
+    /// Show the server in the terminal UI
+    ///
+    /// It begins with the server's screen: clients, received files, refusals. The other screens are there too, and their
+    /// uploads go to this server. Its looks come from the configuration file.
+    #[arg(long, conflicts_with_all = ["json", "once"])]
+    pub ui: bool,
     /// Folder for received files
     #[arg(long, value_name = "DIR", default_value = "recv_files", env = "UPSEAL_STORE")]
     pub store: PathBuf,

@@ -12,14 +12,14 @@ mod parse;
 pub(crate) mod peers;
 pub(crate) mod probe;
 pub(crate) mod race;
+#[cfg(feature = "tui")]
+mod screen;
 pub(crate) mod send;
 pub(crate) mod serve;
 pub(crate) mod verify;
 
 use std::io;
 use std::path::Path;
-#[cfg(feature = "tui")]
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -27,11 +27,7 @@ use std::thread;
 use crossbeam_channel::{Receiver, unbounded};
 use signal_hook::iterator::Signals;
 
-use crate::cli::{Cli, Subcommands, Ui, UnitSet};
-#[cfg(feature = "tui")]
-use crate::cli::{Colour, GlyphSet, ScreenLayer};
-#[cfg(feature = "tui")]
-use crate::config::File;
+use crate::cli::{Cli, Subcommands, UnitSet};
 use crate::event::{Destination, DestinationError, Fault, FaultKind};
 use crate::folders;
 use crate::messages::{escape, units};
@@ -39,8 +35,6 @@ use crate::output;
 use crate::signals;
 use crate::store::{Folder, Store};
 use crate::transfer::Keep;
-#[cfg(feature = "tui")]
-use crate::ui;
 
 /// Runs upseal with the arguments of this process, prints what went wrong, and returns the exit code.
 #[must_use]
@@ -83,7 +77,10 @@ fn dispatch(cli: Cli) -> Result<u8, Fault> {
             "the terminal UI draws a full screen, which --plain leaves out".to_owned(),
             "upseal send --plain FILE… sends files; upseal --plain=false draws the screen",
         )),
-        None => terminal(cli.ui),
+        #[cfg(feature = "tui")]
+        None => screen::run(cli.ui),
+        #[cfg(not(feature = "tui"))]
+        None => Err(no_screen("`upseal send`")),
     }
 }
 
@@ -113,141 +110,11 @@ fn use_form(cli: &Cli) -> Result<bool, Fault> {
     Ok(plain)
 }
 
-/// Runs the terminal UI (feature `tui`).
-///
-/// # Errors
-/// A [`Fault`]; the terminal is restored.
-#[cfg(feature = "tui")]
-fn terminal(args: Ui) -> Result<u8, Fault> {
-    use std::net::{Ipv4Addr, SocketAddr};
-
-    use crate::config::Sources;
-    use crate::event::{ServerAddress, ServerLink, Target};
-    use crate::messages::Summary;
-    use crate::transfer::{EmbeddedOptions, FirstMeeting, Forecast, HistoryWriter, Options, Transfer};
-
-    let sources = Sources::load()?;
-    let look = look(args.screen, &sources.file)?;
-    if args.print_keymap {
-        output::line(&ui::print_keys());
-        return Ok(0);
-    }
-    let mut flags = args.speak;
-    let folder = match args.dir {
-        Some(text) if text.to_str().is_some_and(ServerLink::is_meant) => {
-            if flags.to.replace(link(&text)?).is_some() {
-                return Err(two_servers());
-            }
-            PathBuf::from(".")
-        }
-        folder => folder.unwrap_or_else(|| PathBuf::from(".")),
-    };
-    let peers = sources.peers(&flags).into_iter();
-    let peers = peers
-        .map(|(name, settings)| ui::Peer { name, target: settings.target(), dialect: settings.dialect })
-        .collect();
-    let settings = sources.settle(flags, args.peer.as_deref())?;
-    if settings.to.is_none() && !settings.expected().is_nothing() {
-        let what = "--pin and --expect need --to: the built-in server has a new key each time";
-        return Err(usage(what.to_owned(), "for example --to HOST:PORT"));
-    }
-    let target = settings.target();
-    let embedded = match &target {
-        Target::Server { .. } => None,
-        Target::Embedded => {
-            let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, ServerAddress::DEFAULT_PORT));
-            Some(EmbeddedOptions { store: Some(received_folder()?), history: folders::history(), bind })
-        }
-    };
-    let transfer = Transfer::start(Options {
-        embedded,
-        receipts: receipts(),
-        limit: settings.limit,
-        jobs: settings.jobs,
-        meta: settings.meta,
-        history_writer: HistoryWriter::new(folders::history()),
-        first_meeting: FirstMeeting::AskAndWait,
-        forecast: Some(Forecast { calibration: folders::calibration(), history: folders::history() }),
-        ..Options::new(known::known_servers())
-    })
-    .map_err(|e| system("cannot start a thread", &e))?;
-    let options = ui::Options {
-        folder,
-        target,
-        dialect: settings.dialect,
-        ca: settings.ca,
-        peers,
-        known: known::known_servers(),
-        history: folders::history(),
-        recent: folders::recent(),
-        share: folders::share(),
-        captures: folders::captures().unwrap_or_else(|| PathBuf::from(".")),
-        with_plaintext: args.with_plaintext,
-        look,
-    };
-    let result = ui::run(&options, transfer.commands(), transfer.events());
-    transfer.shut_down();
-    let summary = result.map_err(|e| Fault::usage(e.to_string()))?;
-    summary.iter().flat_map(Summary::lines).for_each(|words| output::line(&words));
-    Ok(0)
-}
-
-/// Merges the flags of the screen with the file's `[ui]`, and puts the user's own keys to use.
-///
-/// # Errors
-/// An unknown name of keys, or keys that clash.
-#[cfg(feature = "tui")]
-fn look(flags: ScreenLayer, file: &File) -> Result<ui::Appearance, Fault> {
-    let screen = flags.or(file.screen.clone());
-    let own = file.keys.iter().map(|keys| ui::Rebind {
-        context: keys.context.clone(),
-        action: keys.action.clone(),
-        keys: keys.keys.clone(),
-    });
-    let preset = screen.keys.as_deref().unwrap_or("default");
-    ui::use_keys(preset, &own.collect::<Vec<_>>()).map_err(|error| {
-        let line = error.at.and_then(|at| file.keys.get(at)).map(|keys| keys.line);
-        let what = match (&file.path, line) {
-            (Some(path), Some(line)) => format!("{}, line {line}: {}", path.display(), error.what),
-            _ => error.what,
-        };
-        usage(what, &error.help)
-    })?;
-    Ok(ui::Appearance {
-        colour: match screen.color.unwrap_or(Colour::Auto) {
-            Colour::Auto => None,
-            Colour::Always => Some(true),
-            Colour::Never => Some(false),
-        },
-        glyphs: match screen.glyphs.unwrap_or(GlyphSet::Auto) {
-            GlyphSet::Auto => None,
-            GlyphSet::Unicode => Some(ui::Glyphs::Unicode),
-            GlyphSet::Narrow => Some(ui::Glyphs::Narrow),
-            GlyphSet::Ascii => Some(ui::Glyphs::Ascii),
-        },
-        theme: screen.theme,
-        mouse: !screen.no_mouse,
-    })
-}
-
 /// Reports that this build has no terminal UI.
-///
-/// # Errors
-/// Always.
 #[cfg(not(feature = "tui"))]
-fn terminal(_args: Ui) -> Result<u8, Fault> {
-    Err(Fault::usage("this upseal was built without its terminal UI")
-        .with_advice("use `upseal send`, or build with the feature `tui`"))
-}
-
-/// Returns `./recv_files` if it exists, else `upseal/received` in the user's data folder (XDG).
-#[cfg(feature = "tui")]
-fn received_folder() -> Result<PathBuf, Fault> {
-    let here = PathBuf::from("recv_files");
-    if here.is_dir() {
-        return Ok(here);
-    }
-    folders::received().ok_or_else(|| Fault::system("cannot find the home folder").with_advice("set HOME"))
+fn no_screen(instead: &str) -> Fault {
+    Fault::usage("this upseal was built without its terminal UI")
+        .with_advice(format!("use {instead}, or build with the feature `tui`"))
 }
 
 /// Opens `upseal/receipts` in the user's data folder (XDG), for one file per request. Without a home folder, receipts are

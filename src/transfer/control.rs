@@ -124,10 +124,11 @@ impl Control {
         }
     }
 
-    pub(super) fn run(mut self) {
-        if let Some(options) = self.options.embedded.take() {
+    /// Runs until the program shuts down. `source` makes the server of this process, if it has one.
+    pub(super) fn run(mut self, source: Option<Arc<dyn Source>>) {
+        if let Some(source) = source {
             let report = self.report_prepared();
-            self.hosting.begin(Arc::new(options) as Arc<dyn Source>, report);
+            self.hosting.begin(source, report);
         }
         if let Some(forecast) = self.options.forecast.take() {
             let observer = Arc::clone(&self.sampler) as Arc<dyn Observer>;

@@ -52,10 +52,11 @@ use std::thread::{self, JoinHandle};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use self::control::Control;
+pub(crate) use self::dialer::Embedded;
 pub use self::embedded::EmbeddedOptions;
 pub(crate) use self::forecast::Forecast;
 pub(crate) use self::history_writer::HistoryWriter;
-pub(crate) use self::hosting::{doors, reachable, share};
+pub(crate) use self::hosting::{Former, Prepared, Source, bind, doors, reachable, share};
 pub use self::meetings::FirstMeeting;
 pub use self::options::Options;
 pub(crate) use self::receipt_files::Keep;
@@ -78,14 +79,28 @@ impl Transfer {
     ///
     /// # Errors
     /// The system cannot start a thread.
-    pub fn start(options: Options) -> io::Result<Self> {
+    pub fn start(mut options: Options) -> io::Result<Self> {
+        let source = options.embedded.take().map(|embedded| Arc::new(embedded) as Arc<dyn Source>);
+        Self::begin(options, source)
+    }
+
+    /// Starts the threads, with this server instead of the embedded one.
+    ///
+    /// # Errors
+    /// The system cannot start a thread.
+    #[cfg(feature = "tui")]
+    pub(crate) fn serving(options: Options, source: Arc<dyn Source>) -> io::Result<Self> {
+        Self::begin(options, Some(source))
+    }
+
+    fn begin(options: Options, source: Option<Arc<dyn Source>>) -> io::Result<Self> {
         let (commands, received) = unbounded();
         let (sender, events) = unbounded();
         let (awake, woken) = bounded(1);
         let sampler = Arc::new(Sampler::new(sender, awake));
         let thread = thread::Builder::new().name("upseal-control".to_owned()).spawn(move || {
             let observer = Arc::clone(&sampler);
-            let run = || Control::new(received, woken, sampler, options).run();
+            let run = || Control::new(received, woken, sampler, options).run(source);
             if catch_unwind(AssertUnwindSafe(run)).is_err() {
                 let text = "an internal error (a bug in upseal) ended the transfer threads".to_owned();
                 observer.event(Event::Note { text });

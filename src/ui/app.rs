@@ -53,6 +53,7 @@ impl App {
         if !start.has_server() {
             shared.own_server.listening = Listening::Absent;
         }
+        shared.own_server.is_serving = start.is_serving;
         Self { screens: Screens::new(start), overlays: Overlays::default(), shared, clicked: None }
     }
 

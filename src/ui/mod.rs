@@ -102,6 +102,8 @@ const BATCH: usize = 20_000;
 pub(crate) struct Options {
     /// Folder that the browser shows first.
     pub folder: PathBuf,
+    /// Whether this program is `serve --ui`: it begins with the server's screen.
+    pub is_serving: bool,
     /// Server of uploads.
     pub target: Target,
     /// Dialect of uploads.
@@ -143,10 +145,10 @@ pub(crate) struct Appearance {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UiError {
     /// Standard output is not a terminal.
-    #[error("standard output is not a terminal; `upseal send` uploads without one")]
+    #[error("standard output is not a terminal")]
     NotATerminal,
     /// The terminal cannot move its cursor.
-    #[error("the terminal cannot show a full screen (TERM=dumb); `upseal send` uploads without one")]
+    #[error("the terminal cannot show a full screen (TERM=dumb)")]
     Dumb,
     /// The theme cannot be read.
     #[error("{0}")]
@@ -162,6 +164,27 @@ pub(crate) enum UiError {
         /// Cause of the failure.
         error: io::Error,
     },
+}
+
+impl UiError {
+    /// Returns whether a full screen is not possible here.
+    pub(crate) const fn is_no_screen(&self) -> bool {
+        matches!(self, Self::NotATerminal | Self::Dumb)
+    }
+}
+
+/// Checks that a full screen is possible here.
+///
+/// # Errors
+/// [`UiError::NotATerminal`] or [`UiError::Dumb`].
+pub(crate) fn check_terminal() -> Result<(), UiError> {
+    if !Screen::is_possible() {
+        return Err(UiError::NotATerminal);
+    }
+    if variable("TERM").as_deref() == Some("dumb") {
+        return Err(UiError::Dumb);
+    }
+    Ok(())
 }
 
 /// Shows the screen until the user quits. Returns after the terminal is restored and the transfer threads have
@@ -195,12 +218,7 @@ fn show(
     commands: &Sender<Command>,
     events: &Receiver<Event>,
 ) -> Result<(App, Instant), UiError> {
-    if !Screen::is_possible() {
-        return Err(UiError::NotATerminal);
-    }
-    if variable("TERM").as_deref() == Some("dumb") {
-        return Err(UiError::Dumb);
-    }
+    check_terminal()?;
     let mut look = Look { theme: theme(&options.look)?, glyphs: options.look.glyphs.unwrap_or_else(glyphs) };
     let folder = path::absolute(&options.folder)
         .map_err(|error| UiError::Folder { folder: options.folder.clone(), error })?;
@@ -211,6 +229,7 @@ fn show(
         folder: &folder,
         home,
         target: &options.target,
+        is_serving: options.is_serving,
         dialect: options.dialect,
         with_plaintext: options.with_plaintext,
     };

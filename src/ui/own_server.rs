@@ -39,6 +39,8 @@ pub(super) struct Shared {
 #[derive(Debug, Default)]
 pub(super) struct OwnServer {
     pub(super) listening: Listening,
+    /// Whether `serve --ui` started it: then its flags decide who reaches it, and it ends with the program.
+    pub(super) is_serving: bool,
     /// Its certificate, if it has one.
     pub(super) identity: Option<Proof>,
     /// Folder of received files, escaped.

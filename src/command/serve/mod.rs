@@ -1,10 +1,11 @@
-//! `upseal serve`: receives files, without a screen.
+//! `upseal serve`: receives files, without a screen or with one (`--ui`).
 
 mod limits;
 mod picture;
+mod screen;
 mod share;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -32,88 +33,31 @@ use crate::output::{self, Output, Style};
 use crate::store::folder::Folder;
 use crate::store::name::Portability;
 use crate::store::{Announce, Catalogue, FileName};
-use crate::transfer::reachable;
+use crate::transfer::{Embedded, Former, Prepared, bind, reachable};
 use crate::trust::{Anchor, facts};
 
 /// Serves until it is interrupted, or with `--once` until its only client has disconnected. With `plain`,
-/// prints whole sentences.
+/// prints whole sentences. With `--ui`, shows the server until the user quits.
 ///
 /// # Errors
 /// The server could not start; the exit code depends on the reason.
 pub(crate) fn run(mut args: Serve, plain: bool) -> Result<u8, Fault> {
+    if args.ui {
+        return screen::run(args, plain);
+    }
     let signals = interrupts()?;
     if args.share {
         args.certs = share::identity()?;
     }
     let args = &args;
-    let variants = accepted(args)?;
-    let paddings = accepted_paddings(args);
-    check_prefix(&args.prefix)?;
-    let local = |what: String, advice: &str| Fault::local(what).with_advice(advice);
-    let needs_identity = variants.iter().any(|variant| variant.authenticates());
-    let identity = match Identity::load(&args.certs) {
-        Ok(identity) => Some(Arc::new(identity)),
-        Err(_) if !needs_identity => None,
-        Err(e) => return Err(local(e.to_string(), "or accept only unencrypted uploads with --accept plain")),
-    };
-    let exposed = check_modes(args, identity.as_deref())?;
-    let proof = identity.as_deref().and_then(|identity| introduce(args, identity));
-    let pin = identity.as_deref().filter(|_| needs_identity).map(|own| own.server_key().fingerprint());
-    let store = Folder::open_with(&args.store, args.durability)
-        .map_err(|e| local(e.to_string(), ""))?
-        .with_existing(args.existing);
-    // Repair the history before clients can connect: a new file must not look like one that a crash left.
-    let until =
-        identity.as_deref().and_then(|own| facts::not_after(own.certificate_pem())).unwrap_or(i64::MAX);
-    let (history, repairs) = history::open_for(&args.store, until)?;
-    let store = store.announcing(Arc::clone(&history) as Arc<dyn Announce>);
-    let ciphertext = args.keep_ciphertext.as_deref().map(ciphertext).transpose()?;
-    let listener = TcpListener::bind(&args.bind.addresses[..]).map_err(|e| {
-        Fault::unreachable(format!("cannot listen on {}: {e}", args.bind))
-            .with_blame(Blame::User)
-            .with_advice("another server may be using it; choose another address with --bind")
-    })?;
-    let budget =
-        identity.as_deref().map(|own| budget(args, history.history(), own)).transpose()?.unwrap_or_default();
-    let mut warnings = [exposed, padding_warnings(args, &variants, paddings, &budget)].concat();
     let printer = Arc::new(Printer(Mutex::new(Output::new(Style::of(args.json, false, plain)))));
-    store.consult(Arc::clone(&history) as Arc<dyn Catalogue>);
-    let service = Service {
-        policy: Policy {
-            variants,
-            paddings,
-            max_file: args.max_file.0,
-            prefix: args.prefix.clone(),
-            names: names_in_receipts(args.tell_names, args.bind.is_loopback()),
-            portability: if args.portable_names { Portability::Windows } else { Portability::default() },
-            paths: args.paths == Paths::Keep,
-            meta: args.meta == KeepMeta::Keep,
-            reply: Reply {
-                gap: args.reply_gap.0,
-                certificate_first: args.reply_order == ReplyOrder::CertFirst,
-            },
-            deadlines: limits::deadlines(&args.limits),
-            digest: args.digest,
-        },
-        history: Some(history),
-        budget,
-        identity,
-        store: Arc::new(store),
-        ciphertext,
-        observer: Arc::clone(&printer) as Arc<dyn Observer>,
-    };
-    let lifetime = if args.once { Lifetime::OneSession } else { Lifetime::UntilStopped };
-    let bound = listener.local_addr().map_err(|e| system("cannot listen", &e))?;
-    let address = bound.to_string();
-    printer.event(Event::Listening { address: address.clone(), store: args.store.clone(), identity: proof });
-    for repair in &repairs {
-        printer.event(Event::Note { text: repair.to_string() });
+    let Ready { prepared, pin, remarks } = prepare(args, Arc::clone(&printer) as Arc<dyn Observer>, None)?;
+    for remark in remarks {
+        output::remark(&remark);
     }
-    if let Err(why @ NoReceipts::OnlyKeyDecrypts) = service.receipt_signer() {
-        warnings.push(format!("{why}; {}", receipt_advice(&args.certs)));
-    }
-    for text in warnings {
-        printer.event(Event::Warned { session: None, peer: None, name: None, text, at_ms: clock::unix_ms() });
+    let bound = prepared.listener.local_addr().map_err(|e| system("cannot listen", &e))?;
+    for event in prepared.events {
+        printer.event(event);
     }
     if !args.json {
         let addresses = reachable(bound);
@@ -127,7 +71,7 @@ pub(crate) fn run(mut args: Serve, plain: bool) -> Result<u8, Fault> {
             picture::print(&ServerLink { address: (*first).into(), pin });
         }
     }
-    let server = Server::start(listener, Arc::new(service), lifetime)
+    let server = Server::start(prepared.listener, Arc::new(prepared.service), prepared.lifetime)
         .map_err(|e| system("cannot start a thread", &e))?;
     let stopper = server.stopper();
     std::thread::Builder::new()
@@ -140,6 +84,109 @@ pub(crate) fn run(mut args: Serve, plain: bool) -> Result<u8, Fault> {
         .map_err(|e| system("cannot start a thread", &e))?;
     server.wait();
     Ok(0)
+}
+
+/// A server that can be started, and what its operator should know.
+struct Ready {
+    prepared: Prepared,
+    /// Fingerprint of the key by which clients authenticate it, if it has one.
+    pin: Option<Digest>,
+    /// Why clients will not accept its certificates.
+    remarks: Vec<String>,
+}
+
+/// Prepares a server: loads its identity, opens its folder and its history, and binds its socket. The address and the
+/// rules of the `former` one are kept, if there was one.
+///
+/// # Errors
+/// The reason, with advice.
+fn prepare(args: &Serve, observer: Arc<dyn Observer>, former: Option<&Former>) -> Result<Ready, Fault> {
+    let variants = accepted(args)?;
+    let paddings = accepted_paddings(args);
+    check_prefix(&args.prefix)?;
+    let local = |what: String, advice: &str| Fault::local(what).with_advice(advice);
+    let needs_identity = variants.iter().any(|variant| variant.authenticates());
+    let identity = match Identity::load(&args.certs) {
+        Ok(identity) => Some(Arc::new(identity)),
+        Err(_) if !needs_identity => None,
+        Err(e) => return Err(local(e.to_string(), "or accept only unencrypted uploads with --accept plain")),
+    };
+    let exposed = check_modes(args, identity.as_deref())?;
+    let mut remarks = Vec::new();
+    let introduced = identity.as_deref().and_then(|identity| introduce(args, identity, &mut remarks));
+    let (anchor, proof) = introduced.unzip();
+    let pin = identity.as_deref().filter(|_| needs_identity).map(|own| own.server_key().fingerprint());
+    let store = Folder::open_with(&args.store, args.durability)
+        .map_err(|e| local(e.to_string(), ""))?
+        .with_existing(args.existing);
+    // Repair the history before clients can connect: a new file must not look like one that a crash left.
+    let until =
+        identity.as_deref().and_then(|own| facts::not_after(own.certificate_pem())).unwrap_or(i64::MAX);
+    let (history, repairs) = history::open_for(&args.store, until)?;
+    let store = store.announcing(Arc::clone(&history) as Arc<dyn Announce>);
+    let ciphertext = args.keep_ciphertext.as_deref().map(ciphertext).transpose()?;
+    let listener = bind(former, &args.bind.addresses).map_err(|e| {
+        Fault::unreachable(format!("cannot listen on {}: {e}", args.bind))
+            .with_blame(Blame::User)
+            .with_advice("another server may be using it; choose another address with --bind")
+    })?;
+    let bound = listener.local_addr().map_err(|e| system("cannot listen", &e))?;
+    let budget =
+        identity.as_deref().map(|own| budget(args, history.history(), own)).transpose()?.unwrap_or_default();
+    let mut warnings = [exposed, padding_warnings(args, &variants, paddings, &budget)].concat();
+    store.consult(Arc::clone(&history) as Arc<dyn Catalogue>);
+    let policy = Policy {
+        variants,
+        paddings,
+        max_file: args.max_file.0,
+        prefix: args.prefix.clone(),
+        names: names_in_receipts(args.tell_names, args.bind.is_loopback()),
+        portability: if args.portable_names { Portability::Windows } else { Portability::default() },
+        paths: args.paths == Paths::Keep,
+        meta: args.meta == KeepMeta::Keep,
+        reply: Reply { gap: args.reply_gap.0, certificate_first: args.reply_order == ReplyOrder::CertFirst },
+        deadlines: limits::deadlines(&args.limits),
+        digest: args.digest,
+    };
+    let service = Service {
+        policy: former.map_or(policy, |former| former.policy.clone()),
+        history: Some(history),
+        budget,
+        identity,
+        store: Arc::new(store),
+        ciphertext,
+        observer,
+    };
+    if let Err(why @ NoReceipts::OnlyKeyDecrypts) = service.receipt_signer() {
+        warnings.push(format!("{why}; {}", receipt_advice(&args.certs)));
+    }
+    let bits = proof.as_ref().map(|proof| proof.bits);
+    let embedded = anchor.zip(bits).map(|(anchor, bits)| Embedded {
+        address: from_here(bound).into(),
+        anchor: Arc::new(anchor),
+        bits,
+    });
+    let listening =
+        Event::Listening { address: bound.to_string(), store: args.store.clone(), identity: proof };
+    let warned =
+        |text| Event::Warned { session: None, peer: None, name: None, text, at_ms: clock::unix_ms() };
+    let events = [listening]
+        .into_iter()
+        .chain(repairs.iter().map(|repair| Event::Note { text: repair.to_string() }))
+        .chain(warnings.into_iter().map(warned))
+        .collect();
+    let lifetime = if args.once { Lifetime::OneSession } else { Lifetime::UntilStopped };
+    Ok(Ready { prepared: Prepared { listener, service, lifetime, embedded, events }, pin, remarks })
+}
+
+/// Returns the address at which this computer reaches a server that is bound to `bound`.
+fn from_here(bound: SocketAddr) -> SocketAddr {
+    let ip = match bound.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, bound.port())
 }
 
 /// Checks that a file name with this prefix is valid.
@@ -209,18 +256,19 @@ fn padding_warnings(
     warnings
 }
 
-/// Returns the identity as a client with this CA sees it; `None` if the CA's file is missing.
-fn introduce(args: &Serve, identity: &Identity) -> Option<Proof> {
+/// Returns the CA, and the identity as a client with this CA sees it; `None` if the CA's file is missing. Adds to `remarks`
+/// what clients will not accept.
+fn introduce(args: &Serve, identity: &Identity, remarks: &mut Vec<String>) -> Option<(Anchor, Proof)> {
     let anchor = Anchor::load(&args.certs.join("cacsertificate.crt")).ok()?;
     if let Some(receipts) = identity.receipt_key()
         && let Err(e) = anchor.check_for(Purpose::Receipts, receipts.certificate_pem(), clock::unix_seconds())
     {
-        output::remark(&format!("clients will not accept this server's receipts: {e}"));
+        remarks.push(format!("clients will not accept this server's receipts: {e}"));
     }
     match anchor.check(identity.certificate_pem(), clock::unix_seconds()) {
-        Ok((_, proof)) => Some(proof),
+        Ok((_, proof)) => Some((anchor, proof)),
         Err(e) => {
-            output::remark(&format!("clients will not accept this server's certificate: {e}"));
+            remarks.push(format!("clients will not accept this server's certificate: {e}"));
             None
         }
     }

@@ -19,6 +19,8 @@ use crate::ui::widgets::{Pane, rows};
 pub(in crate::ui) enum Question {
     /// Quit although transfers run.
     Quit,
+    /// Quit although clients are connected to this program's server.
+    QuitServing { clients: usize },
     /// Let other computers send files; the text says which.
     Share { words: String, identity: PathBuf },
     /// Restart this program's server although clients are connected.
@@ -34,7 +36,9 @@ pub(in crate::ui) enum Question {
 impl Question {
     pub(in crate::ui) fn place(&self) -> Place {
         match self {
-            Self::Quit | Self::Restart { .. } | Self::Share { .. } => Place::Question,
+            Self::Quit | Self::QuitServing { .. } | Self::Restart { .. } | Self::Share { .. } => {
+                Place::Question
+            }
             Self::ExpensiveRace { .. } => Place::ExpensiveRace,
             Self::Open { .. } => Place::OpenRace,
             Self::ExpensiveUpload { .. } => Place::Expensive,
@@ -43,7 +47,7 @@ impl Question {
 
     fn title(&self) -> &'static str {
         match self {
-            Self::Quit => text::QUIT,
+            Self::Quit | Self::QuitServing { .. } => text::QUIT,
             Self::Restart { .. } => text::RESTART,
             Self::Share { .. } => text::SHARE,
             Self::ExpensiveUpload { .. } | Self::ExpensiveRace { .. } => text::EXPENSIVE,
@@ -54,6 +58,7 @@ impl Question {
     fn words(&self) -> String {
         match self {
             Self::Quit => text::QUIT_WHILE_BUSY.to_owned(),
+            Self::QuitServing { clients } => text::quit_while_serving(*clients),
             Self::Restart { sessions } => text::restart_while_busy(*sessions),
             Self::ExpensiveUpload { words, .. }
             | Self::Share { words, .. }
@@ -64,7 +69,7 @@ impl Question {
 
     fn answers(&self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Quit => text::QUIT_ANSWERS,
+            Self::Quit | Self::QuitServing { .. } => text::QUIT_ANSWERS,
             Self::Restart { .. } => text::RESTART_ANSWERS,
             Self::Share { .. } => text::SHARE_ANSWERS,
             Self::ExpensiveRace { .. } => text::RACE_ANSWERS,
@@ -76,7 +81,7 @@ impl Question {
     /// Returns what the user's answer asks for. Only answers that go on arrive here.
     pub(in crate::ui) fn answer(self, action: Action) -> Request {
         match self {
-            Self::Quit => Request::Effect(Effect::Quit),
+            Self::Quit | Self::QuitServing { .. } => Request::Effect(Effect::Quit),
             Self::Restart { .. } => Request::RestartServer,
             Self::Share { identity, .. } => Request::Share(identity),
             Self::Open { order, .. } => {

@@ -99,7 +99,8 @@ impl Share {
             lines.push(Line::styled(format!("{sign}{}", text::shared_door(door)), style));
         }
         lines.push(Line::default());
-        if let Some(accepted) = &shared.own_server.accepted_shared {
+        let own = &shared.own_server;
+        if let Some(accepted) = own.accepted_shared.as_ref().or(own.accepted.as_ref()) {
             lines.push(fact("accepted", &text::variants(accepted)));
         }
         lines.push(fact("files go to", &shared.own_server.store));

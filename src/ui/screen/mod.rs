@@ -47,7 +47,7 @@ macro_rules! screens {
             const NAMES: [&str; [$($tab),+].len()] = [$($tab),+];
 
             pub(in crate::ui) fn new(start: &Start<'_>) -> Self {
-                Self { $($module: $module::$screen::new(start),)+ open: 0, is_zoomed: false }
+                Self { $($module: $module::$screen::new(start),)+ open: screens::first(start), is_zoomed: false }
             }
 
             fn all(&self) -> [&dyn Screen; Self::NAMES.len()] {
@@ -77,6 +77,8 @@ pub(super) struct Start<'a> {
     pub(super) home: Option<PathBuf>,
     /// Server of uploads.
     pub(super) target: &'a Target,
+    /// Whether this program is `serve --ui`.
+    pub(super) is_serving: bool,
     pub(super) dialect: Dialect,
     /// Whether sessions are saved with the first bytes of files.
     pub(super) with_plaintext: bool,

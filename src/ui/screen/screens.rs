@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{ActionContext, Screen, Screens, server};
 use ratatui::layout::Position;
 
+use super::{ActionContext, Screen, Screens, Start, server};
 use crate::event::{Command, Event, Target, Track};
 use crate::ui::chrome::Tabs;
 use crate::ui::effect::{Effect, Request};
@@ -25,6 +25,14 @@ const TICK: Duration = Duration::from_millis(500);
 
 /// Index of the race among the screens.
 const RACE: usize = 1;
+
+/// Index of the server's screen.
+const SERVER: usize = 3;
+
+/// Returns the index of the screen that the program begins with.
+pub(super) const fn first(start: &Start<'_>) -> usize {
+    if start.is_serving { SERVER } else { 0 }
+}
 
 impl Screens {
     // Of all screens
@@ -224,9 +232,21 @@ impl Screens {
                 let _ = self.with_open(|screen| screen.drop_filter(cx.shared)) || cx.shared.toasts.dismiss();
             }
             Action::Quit if cx.is_busy => cx.open(Overlay::Question(Question::Quit)),
+            Action::Quit if self.clients(cx.shared) > 0 => self.ask_to_quit(cx),
             Action::Quit => cx.effect(Effect::Quit),
             _ => {}
         }
+    }
+
+    /// Returns the number of clients that quitting would disturb: those of `serve --ui`, else those that are sending a file.
+    fn clients(&self, shared: &Shared) -> usize {
+        if shared.own_server.is_serving { self.server.clients() } else { shared.received.coming() }
+    }
+
+    /// Asks whether to end the program although clients depend on its server.
+    fn ask_to_quit(&self, cx: &mut ActionContext<'_>) {
+        let clients = self.clients(cx.shared);
+        cx.open(Overlay::Question(Question::QuitServing { clients }));
     }
 
     /// Carries out a request that one screen, or an overlay, makes of another screen.
@@ -259,6 +279,8 @@ impl Screens {
                 cx.shared.own_server.sharing = Sharing::Starting;
                 cx.send(Command::Share { identity });
             }
+            // This server ends with the program.
+            Request::EndShare if cx.shared.own_server.is_serving => self.ask_to_quit(cx),
             Request::EndShare => cx.send(Command::EndShare),
             Request::GoTo(folder) => self.upload.open(folder, cx),
             Request::Top => self.upload.browser.go(Step::First),
@@ -280,7 +302,6 @@ mod tests {
     use super::*;
     use crate::event::{Dialect, Variant};
     use crate::ui::keymap::{self, Key, Place};
-    use crate::ui::screen::Start;
 
     #[test]
     fn every_screen_has_a_digit_as_its_key() {
@@ -289,7 +310,7 @@ mod tests {
             let key = Key::from(KeyEvent::from(KeyCode::Char(char::from(b'0' + number))));
             assert_eq!(keymap::action(Place::Server, key), Some(Action::Show(number)), "{name}");
         }
-        assert_eq!(Screens::NAMES[RACE], "Race");
+        assert_eq!((Screens::NAMES[RACE], Screens::NAMES[SERVER]), ("Race", "Server"));
     }
 
     #[test]
@@ -298,6 +319,7 @@ mod tests {
             folder: Path::new("/"),
             home: None,
             target: &Target::Embedded,
+            is_serving: false,
             dialect: Dialect::of(Variant::Cp2),
             with_plaintext: false,
         };

@@ -24,7 +24,7 @@ enum Thing {
     Event(u8, u8),
     Found(u8),
     Mouse(u8, u16, u16),
-    Paste,
+    Paste(u8),
     Time(u16),
     Size(u16, u16),
 }
@@ -35,7 +35,7 @@ fn thing() -> impl Strategy<Value = Thing> {
         5 => any::<(u8, u8)>().prop_map(|(kind, id)| Thing::Event(kind, id)),
         2 => any::<u8>().prop_map(Thing::Found),
         1 => (any::<u8>(), 0..220_u16, 0..60_u16).prop_map(|(kind, x, y)| Thing::Mouse(kind, x, y)),
-        1 => Just(Thing::Paste),
+        1 => any::<u8>().prop_map(Thing::Paste),
         1 => any::<u16>().prop_map(Thing::Time),
         1 => (0..220_u16, 0..60_u16).prop_map(|(width, height)| Thing::Size(width, height)),
     ]
@@ -74,9 +74,19 @@ fn happen(stage: &mut Stage, asked: &mut Asked, thing: Thing) {
                 1 => MouseEventKind::ScrollDown,
                 _ => MouseEventKind::ScrollUp,
             };
-            stage.app.on_mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }, stage.now);
+            let event = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
+            asked.note(stage.app.on_mouse(event, stage.now));
+            if kind == MouseEventKind::Down(MouseButton::Left) && row % 2 == 0 {
+                // A second click on the same row opens it.
+                asked.note(stage.app.on_mouse(event, stage.now));
+            }
         }
-        Thing::Paste => stage.app.on_paste("/tmp/\u{1b}[2J図\n"),
+        Thing::Paste(kind) => stage.app.on_paste(match kind % 4 {
+            0 => "/tmp/\u{1b}[2J図\n",
+            1 => "upseal://192.168.1.5:4321#sha256-abababababababababababababababababababababababababababababababab",
+            2 => "upseal://[::1",
+            _ => "q\r\u{202e}",
+        }),
         Thing::Time(ms) => stage.now += Duration::from_millis(u64::from(ms)),
         Thing::Size(width, height) => stage.size = Rect::new(1, 1, width, height),
     }
@@ -87,7 +97,7 @@ fn event(stage: &mut Stage, kind: u8, id: u64) {
     let track = Track::Job(JobId(id));
     let lane = Track::Lane(usize::try_from(id % 3).unwrap_or(0));
     let session = SessionId(id);
-    match kind % 22 {
+    match kind % 28 {
         0 => stage.upload(id, "図面\u{202e}.mp4", id << (id * 8)),
         1 => stage.state(track, State::Connecting),
         2 => stage.state(track, State::Proving),
@@ -118,6 +128,12 @@ fn event(stage: &mut Stage, kind: u8, id: u64) {
         18 => stage.event(newcomer::question(&"0a1b2c3d4e5f6071".repeat(4))),
         19 => stage.event(Event::Unaccepted { address: ELSEWHERE.parse().unwrap(), waiting: 2 }),
         20 => stage.event(Event::Away { address: ELSEWHERE.parse().unwrap(), waiting: 3 }),
+        21 => stage.event(Event::Shared { pin: "ab".repeat(32), doors: sharing::doors() }),
+        22 => stage.event(Event::NotShared { fault: None }),
+        23 => stage.app.ask_share(&sharing::doors(), Some("/share".into()), stage.now),
+        24 => stage.event(Event::NotListening { fault: fault("the port is taken", "free it") }),
+        25 => stage.event(Event::Accepting { reach: Reach::Shared, accepted: everything() }),
+        26 => stage.event(Event::QueuePaused { paused: id.is_multiple_of(2), running: 1 }),
         _ => stage.event(Event::Proven {
             track,
             address: ELSEWHERE.parse().unwrap(),
@@ -163,8 +179,18 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 400, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn nothing_panics_or_draws_outside_and_every_dialog_closes(things in vec(thing(), 500)) {
-        let mut stage = Stage::new();
+    fn nothing_panics_or_draws_outside_and_every_dialog_closes(
+        (things, kind) in (vec(thing(), 500), 0..3_u8)
+    ) {
+        let mut stage = match kind {
+            0 => Stage::new(),
+            1 => Stage::without_server(),
+            _ => {
+                let mut stage = Stage::new();
+                stage.app.shared.own_server.is_serving = true;
+                stage
+            }
+        };
         stage.size = Rect::new(1, 1, 80, 24);
         let mut asked = Asked::default();
         for (step, thing) in things.into_iter().enumerate() {

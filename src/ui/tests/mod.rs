@@ -90,6 +90,7 @@ impl Stage {
             folder: Path::new("/home/me/lectures/week9"),
             home: Some(PathBuf::from("/home/me")),
             target,
+            is_serving: false,
             dialect: Dialect::of(Variant::Cp2),
             with_plaintext: false,
         };

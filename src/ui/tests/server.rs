@@ -196,3 +196,31 @@ fn without_a_server_the_screen_says_so_and_the_pane_s_room_goes_to_the_others() 
     stage.keys("z Tab Tab");
     assert!(stage.shows("This program has no server"));
 }
+
+#[test]
+fn quitting_asks_while_a_client_sends_and_in_serve_ui_while_one_is_connected() {
+    let mut stage = busy_server();
+    stage.now += Duration::from_secs(60);
+    // The own uploads are over; another computer is sending.
+    for id in 1..=6 {
+        stage.state(Track::Job(JobId(id)), State::Cancelled);
+    }
+    assert_eq!(stage.keys("q"), []);
+    assert!(stage.shows("Quit?"), "{}", stage.rows().join("\n"));
+    assert_eq!(stage.keys("Esc"), []);
+
+    let mut stage = Stage::new();
+    stage.app.shared.own_server.is_serving = true;
+    stage.event(Event::SessionOpened { session: SessionId(1), peer: "192.168.1.20:40000".into() });
+    assert_eq!(stage.keys("4 q"), []);
+    assert!(stage.shows("1 client is connected. The server ends with this program"));
+    assert_eq!(stage.keys("Enter"), [Effect::Quit]);
+    stage.event(Event::SessionClosed { session: SessionId(1) });
+    assert_eq!(stage.keys("q"), [Effect::Quit]);
+    // Only its flags share it; the link's dialog can only end it.
+    stage.keys("S");
+    assert!(stage.shows("Only this computer reaches this server."));
+    stage.event(Event::Shared { pin: "ab".repeat(32), doors: sharing::doors() });
+    assert_eq!(stage.keys("S S"), []);
+    assert!(stage.shows("The server ends with this program"));
+}

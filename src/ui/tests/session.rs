@@ -308,6 +308,7 @@ fn bodies_are_counted_only_while_the_screen_is_open() {
         folder: Path::new("/"),
         home: None,
         target: &Target::Embedded,
+        is_serving: false,
         dialect: Dialect::of(Variant::Cp2),
         with_plaintext: false,
     };

@@ -6,7 +6,7 @@ use super::pictures::{at_each_size, picture};
 use super::*;
 use crate::event::Door;
 
-fn doors() -> Vec<Door> {
+pub(super) fn doors() -> Vec<Door> {
     let door = |name: &str, address: &str| Door {
         interface: Some(name.to_owned()),
         address: address.parse().unwrap(),

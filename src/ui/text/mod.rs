@@ -60,6 +60,8 @@ pub(super) const SERVER: &str = "This computer's server";
 pub(super) const STARTING: &str = "starting…";
 pub(super) const NO_IDENTITY: &str = "none: Plain only";
 pub(super) const NO_STORE: &str = "There is no server here now.";
+pub(super) const SERVED_HERE: &str =
+    "Only this computer reaches this server. Start it with --share or --bind for others.";
 pub(super) const RESTART: &str = "Restart the server?";
 pub(super) const RESTART_ANSWERS: &[(&str, &str)] = &[("Enter", "restart"), ("Esc", "go on")];
 pub(super) const SHARE: &str = "Share with other computers?";

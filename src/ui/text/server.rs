@@ -108,6 +108,17 @@ pub(in crate::ui) fn restart_while_busy(sessions: usize) -> String {
     format!("{clients} {verb} connected. A restart ends these connections; unfinished files are not kept.")
 }
 
+/// Says what quitting does to the clients of this program's server.
+pub(in crate::ui) fn quit_while_serving(clients: usize) -> String {
+    let ends = "The server ends with this program; unfinished files are not kept.";
+    match clients {
+        // The user asked to stop it.
+        0 => ends.to_owned(),
+        1 => format!("1 client is connected. {ends}"),
+        more => format!("{more} clients are connected. {ends}"),
+    }
+}
+
 /// `Opening ~/recv_files in the file manager.`
 pub(in crate::ui) fn opening(folder: &str) -> String {
     format!("Opening {folder} in the file manager.")

@@ -53,6 +53,7 @@ impl Server {
                 Listening::At(_) | Listening::Not(_) => restart(cx),
             },
             Action::Share => match cx.shared.own_server.sharing {
+                Sharing::Off if cx.shared.own_server.is_serving => cx.say(text::SERVED_HERE),
                 Sharing::Off if matches!(cx.shared.own_server.listening, Listening::At(_)) => {
                     cx.effect(Effect::AskShare);
                 }

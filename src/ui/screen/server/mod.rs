@@ -53,6 +53,11 @@ impl Server {
         }
     }
 
+    /// Returns the number of clients that are connected.
+    pub(super) fn clients(&self) -> usize {
+        self.sessions.open()
+    }
+
     /// Returns whether a filter of this screen's own lists is typed.
     const fn is_typing(&self) -> bool {
         self.sessions.list.filter().is_typing() || self.refusals.list.filter().is_typing()

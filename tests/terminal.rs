@@ -302,6 +302,8 @@ fn the_dialog_offers_the_presets_of_the_file() {
     fs::create_dir_all(&config).unwrap();
     let preset = "[peers.lab]\nto = '127.0.0.1:9'\nprotocol = 'cp1'\nca = 'ca.crt'\n";
     fs::write(config.join("config.toml"), preset).unwrap();
+    let ca = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/identity-v1/cacsertificate.crt");
+    fs::copy(ca, config.join("ca.crt")).unwrap();
     let mut terminal = start(folder.path(), home.path());
     terminal.until_text("notes.txt");
     let server = terminal.printed_key(" server");

@@ -208,6 +208,7 @@ fn verdict() -> Verdict {
         engines: Engines::default(),
         course: Course::Together,
         laps: 2,
+        others: Some(0.25),
     }
 }
 

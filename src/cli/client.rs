@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{LaneArg, Layer, Patience, ScreenLayer, Size, pin};
+use super::{LaneArg, Layer, Patience, ReportLayer, ScreenLayer, Size, pin};
 use crate::digest::FileDigest;
 use crate::event::{Destination, Padding};
 
@@ -176,18 +176,9 @@ pub(crate) struct Race {
     /// An existing upseal report is overwritten; any other file is kept and reported as an error.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
-    /// Title of the report [default: the file's name]
-    #[arg(long, value_name = "TEXT", requires = "report")]
-    pub title: Option<String>,
-    /// Author named in the report [default: none]
-    #[arg(long, value_name = "TEXT", requires = "report")]
-    pub author: Option<String>,
-    /// Course named in the report [default: none]
-    #[arg(long, value_name = "TEXT", requires = "report")]
-    pub course: Option<String>,
-    /// Group named in the report [default: none]
-    #[arg(long, value_name = "TEXT", requires = "report")]
-    pub group: Option<String>,
+    /// Texts on the report.
+    #[command(flatten)]
+    pub texts: ReportLayer,
     /// Print one JSON event a line
     #[arg(long)]
     pub json: bool,

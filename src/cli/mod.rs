@@ -5,6 +5,7 @@
 //! - `serve`: the server; `limits`: what a client may take of it
 //! - `history`, `trust`: `history`, `audit`, `certs` and `known`
 //! - `screen`: how the terminal UI and texts look, and `config`
+//! - `report`: texts on a race's report
 //! - `shell`: `completions` and `man`
 //! - `short`: what `-h` leaves to `--help`
 //! - `examples`: the worked examples at the end of each `--help`
@@ -14,6 +15,7 @@ mod examples;
 mod history;
 mod layer;
 mod limits;
+mod report;
 mod screen;
 mod serve;
 mod shell;
@@ -31,6 +33,7 @@ pub(crate) use self::client::{
 pub(crate) use self::history::{Audit, HistoryArgs};
 pub(crate) use self::layer::{Layer, Setting, TwoPins};
 pub(crate) use self::limits::Limits;
+pub(crate) use self::report::ReportLayer;
 pub(crate) use self::screen::{Colour, ConfigCommand, GlyphSet, ScreenLayer, UnitSet};
 pub(crate) use self::serve::{Paths, Serve};
 pub(crate) use self::shell::{Completions, Man, Shell};

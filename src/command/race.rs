@@ -7,7 +7,7 @@ use crossbeam_channel::select;
 
 use super::known::known_servers;
 use super::{interrupts, system, usage, worst};
-use crate::cli::Race;
+use crate::cli::{Race, ReportLayer};
 use crate::config::{Layer, Settings, Sources};
 use crate::event::{
     Command, Course, Destination, Dialect, Event, Fault, Lane, Limit, MOST_LANES, RaceOrder, Subject, Target,
@@ -35,7 +35,8 @@ pub(crate) fn run(args: Race, plain: bool) -> Result<u8, Fault> {
         report::check(path).map_err(|e| e.fault())?;
     }
     let flags = Layer { padding: args.padding, ca: args.ca.clone(), ..Layer::default() };
-    let settings = Sources::load()?.settle(flags, None)?;
+    let sources = Sources::load()?;
+    let settings = sources.settle(flags, None)?;
     if settings.limit != Limit::NONE {
         output::remark(&format!("the limit {} is ignored: a race measures the full rate", settings.limit));
     }
@@ -62,12 +63,7 @@ pub(crate) fn run(args: Race, plain: bool) -> Result<u8, Fault> {
     });
     let transfer = Transfer::start(Options { embedded, ..Options::new(known_servers()) })
         .map_err(|e| system("cannot start a thread", &e))?;
-    let labels = Labels {
-        title: args.title.map(Into::into),
-        author: args.author.map(Into::into),
-        course: args.course.map(Into::into),
-        group: args.group.map(Into::into),
-    };
+    let labels = labels(args.texts.or(sources.file.report));
     let mut output = Output::new(Style::of(args.json, false, plain));
     let subject = match (args.file, args.generate) {
         (Some(path), _) => Subject::File { path, limit: args.first.map(|size| size.0) },
@@ -120,6 +116,17 @@ fn target(there: &Destination, ca: Option<&PathBuf>, settings: &Settings) -> Tar
     match there.pin {
         None => Target::server(address, settings.ca.clone()),
         Some(_) => Target::Server { address, ca: ca.cloned(), expected: there.expected() },
+    }
+}
+
+/// Returns the texts for a report; an empty one is left out.
+pub(super) fn labels(texts: ReportLayer) -> Labels {
+    let label = |text: Option<String>| text.filter(|text| !text.trim().is_empty()).map(Into::into);
+    Labels {
+        title: label(texts.title),
+        author: label(texts.author),
+        course: label(texts.course),
+        group: label(texts.group),
     }
 }
 

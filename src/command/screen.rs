@@ -4,13 +4,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{known, link, receipts, system, two_servers, usage};
+use super::{known, link, race, receipts, system, two_servers, usage};
 use crate::cli::{Colour, GlyphSet, ScreenLayer, Ui};
 use crate::config::{File, Layer, Settings, Sources};
 use crate::event::{Fault, ServerAddress, ServerLink, Target};
 use crate::folders;
 use crate::messages::Summary;
 use crate::output;
+use crate::report::Labels;
 use crate::transfer::{EmbeddedOptions, FirstMeeting, Forecast, HistoryWriter, Options, Source, Transfer};
 use crate::ui;
 
@@ -29,6 +30,7 @@ struct Shown {
     folder: PathBuf,
     peers: Vec<ui::Peer>,
     with_plaintext: bool,
+    labels: Labels,
     look: ui::Appearance,
 }
 
@@ -67,7 +69,8 @@ pub(super) fn run(args: Ui) -> Result<u8, Fault> {
             Own::Embedded(EmbeddedOptions { store, history: folders::history(), bind })
         }
     };
-    show(own, &settings, Shown { folder, peers, with_plaintext: args.with_plaintext, look })
+    let labels = race::labels(sources.file.report);
+    show(own, &settings, Shown { folder, peers, with_plaintext: args.with_plaintext, labels, look })
 }
 
 /// Checks that `serve --ui` can draw its screen, before its server is prepared.
@@ -88,10 +91,11 @@ pub(super) fn serve(source: Arc<dyn Source>) -> Result<u8, Fault> {
     let look = look(ScreenLayer::default(), &sources.file)?;
     let peers = peers(&sources, &Layer::default());
     let settings = sources.settle(Layer::default(), None)?;
+    let labels = race::labels(sources.file.report);
     show(
         Own::Served(source),
         &settings,
-        Shown { folder: PathBuf::from("."), peers, with_plaintext: false, look },
+        Shown { folder: PathBuf::from("."), peers, with_plaintext: false, labels, look },
     )
 }
 
@@ -140,6 +144,7 @@ fn show(own: Own, settings: &Settings, shown: Shown) -> Result<u8, Fault> {
         share: folders::share(),
         captures: folders::captures().unwrap_or_else(|| PathBuf::from(".")),
         with_plaintext: shown.with_plaintext,
+        labels: shown.labels,
         look: shown.look,
     };
     let result = ui::run(&options, transfer.commands(), transfer.events());

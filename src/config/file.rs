@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use strum::VariantArray as _;
 use toml_edit::{Document, Item, TableLike, Value};
 
-use super::{ConfigError, Layer, ScreenLayer, Setting};
+use super::{ConfigError, Layer, ReportLayer, ScreenLayer, Setting};
 use crate::folders;
 use crate::messages::{escape, nearest};
 
@@ -63,6 +63,8 @@ pub(crate) struct File {
     pub peers: Vec<Peer>,
     /// Table `[ui]`.
     pub screen: ScreenLayer,
+    /// Table `[report]`.
+    pub report: ReportLayer,
     /// Tables `[keys.CONTEXT]`.
     pub keys: Vec<OwnKeys>,
     /// Text of the file, for editing.
@@ -111,8 +113,9 @@ impl File {
             Some(item) => reader.peers(item)?,
         };
         let screen = document.get("ui").map_or(Ok(ScreenLayer::default()), |item| reader.screen(item))?;
+        let report = document.get("report").map_or(Ok(ReportLayer::default()), |item| reader.report(item))?;
         let keys = document.get("keys").map_or(Ok(Vec::new()), |item| reader.keys(item))?;
-        Ok(Self { path: Some(path), defaults, peers, screen, keys, text })
+        Ok(Self { path: Some(path), defaults, peers, screen, report, keys, text })
     }
 
     /// Returns the settings of a preset.
@@ -127,7 +130,7 @@ impl File {
 }
 
 /// Tables at the top of the file.
-const TABLES: [&str; 3] = ["peers", "ui", "keys"];
+const TABLES: [&str; 4] = ["peers", "ui", "report", "keys"];
 
 /// Reads tables, and reports errors with their lines.
 struct Reader<'a> {
@@ -192,6 +195,27 @@ impl Reader<'_> {
         Ok(screen)
     }
 
+    /// Reads the table `[report]`.
+    fn report(&self, item: &Item) -> Result<ReportLayer, ConfigError> {
+        let Some(table) = item.as_table_like() else {
+            return Err(self.wrong(item.span(), "`report` is not a table", "it begins with [report]"));
+        };
+        let mut report = ReportLayer::default();
+        for (name, item) in table.iter() {
+            let span = table.key(name).and_then(toml_edit::Key::span).or(item.span());
+            let Some(field) = report.field(name) else {
+                let hint = known_keys(name, ReportLayer::KEYS);
+                return Err(self.wrong(span, &format!("unknown key `{}` in `report`", escape(name)), &hint));
+            };
+            let Some(text) = item.as_str() else {
+                let what = format!("the value of `{name}` is not a string");
+                return Err(self.wrong(item.span(), &what, "write it in quotes"));
+            };
+            *field = Some(text.to_owned());
+        }
+        Ok(report)
+    }
+
     /// Reads the tables `[keys.CONTEXT]`. What the words mean is known to the screen only.
     fn keys(&self, item: &Item) -> Result<Vec<OwnKeys>, ConfigError> {
         const FORM: &str = "for example [keys.browser], then upload = [\"u\"]";
@@ -228,7 +252,7 @@ impl Reader<'_> {
                     Setting::VARIANTS.iter().copied().filter(allowed).map(Setting::name).collect();
                 let mut hint = known_keys(name, &known);
                 hint.push_str(match (top, item.is_table_like()) {
-                    (true, _) => ", and [peers.NAME], [ui], [keys.CONTEXT]",
+                    (true, _) => ", and [peers.NAME], [ui], [report], [keys.CONTEXT]",
                     (false, true) => "; quote a preset's name that has a dot: [peers.\"a.b\"]",
                     (false, false) => "",
                 });

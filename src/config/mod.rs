@@ -29,7 +29,7 @@ use crate::event::{
 };
 use crate::messages::escape;
 
-pub(crate) use crate::cli::{Layer, ScreenLayer, Setting};
+pub(crate) use crate::cli::{Layer, ReportLayer, ScreenLayer, Setting};
 
 pub(crate) use self::file::{File, Peer};
 pub(crate) use self::save::Existing;

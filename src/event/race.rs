@@ -200,6 +200,9 @@ pub struct Verdict {
     /// Ordered laps of each lane.
     #[serde(default)]
     pub laps: u32,
+    /// Part of this machine's processor time that other programs used during the laps, 0 to 1; `None`: unknown.
+    #[serde(default)]
+    pub others: Option<f64>,
 }
 
 /// The cryptographic operations on the content of one file, on each side. The proof of the server's identity, which comes

@@ -378,6 +378,9 @@ impl Output {
             "engines on this side: RSA {}, Fernet {}",
             verdict.engines.rsa, verdict.engines.fernet
         ));
+        if let Some(load) = race::crowded(verdict) {
+            self.say(&load);
+        }
     }
 
     /// Says what a line is about, because a sentence cannot begin with a name.

@@ -100,8 +100,11 @@ pub(super) fn poster(report: &RaceReport) -> Result<String, ReportError> {
     if has_shares {
         parts.push((shares_height(rows.len()), "Where the time went, parts of all stages' seconds"));
     }
-    let said = lines_of(&race::sentence(&report.verdict), 110);
-    let subject = lines_of(&subject(&report.verdict), 130);
+    let said = [Some(race::sentence(&report.verdict)), race::crowded(&report.verdict)];
+    let said: Vec<String> = said.iter().flatten().flat_map(|words| lines_of(words, 110)).collect();
+    let labels = report.labels.shown().join(" · ");
+    let subject: Vec<String> =
+        [labels, subject(&report.verdict)].iter().flat_map(|words| lines_of(words, 130)).collect();
     let rows_of = |lines: &[String], height: u32| u32::try_from(lines.len()).unwrap_or(0) * height;
     let gap = 36;
     let top = 56 + rows_of(&said, SAID) + rows_of(&subject, SUBJECT);

@@ -51,12 +51,13 @@ pub(super) fn page(report: &RaceReport) -> Result<String, ReportError> {
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
          <title>{heading}</title>\n<style>{style}</style>\n</head>\n<body>\n<main>\n\
-         <header>\n<p class=\"kind\">upseal · what each kind of encryption costs</p>\n<h1>{heading}</h1>\n{labels}<p class=\"verdict\">{sentence}</p>\n<p>{why}</p>\n<p>{subject}</p>\n</header>\n\
+         <header>\n<p class=\"kind\">upseal · what each kind of encryption costs</p>\n<h1>{heading}</h1>\n{labels}<p class=\"verdict\">{sentence}</p>\n<p>{why}</p>\n{load}<p>{subject}</p>\n</header>\n\
          {charts}\n{table}\n{glossary}\n{machine}\n</main>\n\
          <script type=\"application/json\" id=\"numbers\">{numbers}</script>\n<script>{CHECK}</script>\n</body>\n</html>\n",
         count = charts.len(),
         style = style(),
         why = text(&why(verdict)),
+        load = race::crowded(verdict).map_or_else(String::new, |load| format!("<p>{}</p>\n", text(&load))),
         subject = text(&subject(verdict)),
         glossary = glossary(),
         charts = charts.join("\n"),

@@ -27,7 +27,7 @@ pub(crate) use self::machine::Machine;
 pub use self::rows::{Row, rows};
 use crate::event::{Blame, Fault, FaultKind, Verdict};
 use crate::files::{Access, check_writable, replace};
-use crate::messages::race::sentence;
+use crate::messages::race::{crowded, sentence};
 use crate::messages::{Escaped, units};
 
 /// The mark near the beginning of every report. A file with this mark may be overwritten.
@@ -228,6 +228,8 @@ struct Document<'a> {
     #[serde(rename = "upseal_race_report")]
     version: u32,
     sentence: String,
+    /// The sentence about other programs, if they were busy.
+    load: Option<String>,
     machine: &'a Machine,
     labels: &'a Labels,
     lanes: Vec<Row>,
@@ -239,6 +241,7 @@ fn document(report: &RaceReport) -> Document<'_> {
         version: 1,
         // It contains no name from a file or a server.
         sentence: sentence(&report.verdict),
+        load: crowded(&report.verdict),
         machine: &report.machine,
         labels: &report.labels,
         lanes: rows(&report.verdict),

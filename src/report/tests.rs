@@ -78,6 +78,7 @@ fn report() -> RaceReport {
         engines: Engines { rsa: HOSTILE.to_owned(), fernet: "AES-NI".to_owned() },
         course: Course::InTurn,
         laps: 3,
+        others: Some(0.368),
     };
     let machine = Machine { command: format!("upseal race {HOSTILE}").into(), ..Machine::here() };
     let text = |text: &str| Some(text.into());
@@ -139,6 +140,7 @@ fn json_reads_back_as_the_verdict() {
     assert_eq!(serde_json::from_value::<Verdict>(read["verdict"].clone()).unwrap(), report().verdict);
     assert_eq!(serde_json::from_value::<Vec<Row>>(read["lanes"].clone()).unwrap(), rows(&report().verdict));
     assert_eq!(read["sentence"].as_str().unwrap(), sentence(&report().verdict));
+    assert_eq!(read["load"].as_str().unwrap(), crowded(&report().verdict).unwrap());
     assert_eq!(read[MARK], 1);
 }
 
@@ -153,6 +155,7 @@ fn csv_reads_back_as_the_rows() {
         assert_eq!(record.len(), records[0].len());
         let number = |name: &str| record[column(name)].parse::<f64>().ok();
         assert_eq!(number(MARK), Some(row.lane as f64));
+        assert_eq!(number("other_programs"), Some(0.368));
         let read: Vec<f64> = ["seconds", "min", "max", "laps", "mib_per_second", "wire_bytes", "wire_factor"]
             .into_iter()
             .chain(["client_cpu_seconds", "server_cpu_seconds"])
@@ -418,4 +421,27 @@ fn a_page_is_made_for_phones_and_for_one_sheet_of_paper() {
     assert!(page.contains("width=device-width") && page.contains("@page{size:A4"));
     assert!(page.contains("prefers-color-scheme:dark") && page.contains("data-label=\"CPU server\""));
     assert!(!page.contains("user-select"), "the text of the charts can be selected");
+}
+
+#[test]
+fn every_text_says_that_the_machine_was_busy_and_none_that_it_was_not() {
+    let quiet = |others| {
+        let verdict = Verdict { others, ..report().verdict };
+        RaceReport { verdict, ..report() }
+    };
+    for format in [Format::Html, Format::Svg, Format::Markdown, Format::Json] {
+        let text = rendered(format);
+        let words: Vec<&str> = text.split_whitespace().collect();
+        assert!(words.join(" ").contains("Other programs used 37 % of this machine"), "{format:?}: {text}");
+        for others in [None, Some(0.04)] {
+            assert!(!render(format, &quiet(others)).unwrap().contains("Other programs"), "{format:?}");
+        }
+    }
+}
+
+#[test]
+fn a_picture_shows_author_course_and_group() {
+    let text = rendered(Format::Svg);
+    let shown = text.split("</metadata>").nth(1).unwrap();
+    assert!(shown.contains("Networks · group 7"), "{shown}");
 }

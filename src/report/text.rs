@@ -30,6 +30,9 @@ const COLUMNS: [&str; 16] = [
     "fault",
 ];
 
+/// The last column: the part of the machine's processors that other programs used, the same in each row.
+const OTHERS: &str = "other_programs";
+
 /// Renders all data as JSON.
 pub(super) fn json(report: &RaceReport) -> String {
     // Plain values always serialise.
@@ -58,10 +61,11 @@ fn ascii(json: &str) -> String {
     out
 }
 
-/// Renders a CSV row for each lane; the stages' parts are the last columns.
+/// Renders a CSV row for each lane; the stages' parts and what other programs used are the last columns.
 pub(super) fn csv(report: &RaceReport) -> String {
     let stages = STAGES.map(|stage| format!("part_{}", race::stage(stage)));
     let head = [MARK].into_iter().chain(COLUMNS).map(str::to_owned).chain(stages);
+    let head = head.chain([OTHERS.to_owned()]);
     let mut text = spreadsheet::record(head);
     for row in rows(&report.verdict) {
         // Plain values always serialise.
@@ -72,6 +76,7 @@ pub(super) fn csv(report: &RaceReport) -> String {
             let share = row.shares.iter().find(|share| share.stage == race::stage(stage));
             share.map_or_else(String::new, |share| share.part.to_string())
         }));
+        fields.push(report.verdict.others.map_or_else(String::new, |others| others.to_string()));
         text += &spreadsheet::record(fields);
     }
     text
@@ -91,6 +96,9 @@ pub(super) fn markdown(report: &RaceReport) -> String {
     let labels = report.labels.shown();
     if !labels.is_empty() {
         let _ = writeln!(text, "{}\n", plain(&labels.join(" · ")));
+    }
+    if let Some(load) = race::crowded(verdict) {
+        let _ = writeln!(text, "{}\n", plain(&load));
     }
     text += "| lane | seconds | min | max | laps | MiB/s | bytes on the wire | wire | CPU s here | CPU s server |\n\
              |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";

@@ -83,6 +83,7 @@ use self::theme::{Look, Theme};
 use self::widgets::log::Tone;
 use crate::event::{Command, Dialect, Event, ServerAddress, Target};
 use crate::messages::Summary;
+use crate::report::Labels;
 use crate::transfer;
 use crate::trust::known::KnownServers;
 
@@ -124,6 +125,8 @@ pub(crate) struct Options {
     pub captures: PathBuf,
     /// Whether sessions are saved with the first bytes of files.
     pub with_plaintext: bool,
+    /// Texts on the reports of races.
+    pub labels: Labels,
     /// Colours, glyphs and mouse.
     pub look: Appearance,
 }
@@ -257,6 +260,7 @@ fn show(
         screen,
         sources,
         captures,
+        labels: options.labels.clone(),
         share: options.share.clone(),
         commands,
         events: events.clone(),
@@ -347,6 +351,8 @@ struct Loop<'a> {
     sources: Sources,
     screen: Screen,
     captures: PathBuf,
+    /// Texts on the reports of races.
+    labels: Labels,
     /// Folder of the identity for sharing.
     share: Option<PathBuf>,
     commands: &'a Sender<Command>,
@@ -512,7 +518,7 @@ impl Loop<'_> {
                     self.app.shared.saved(&capture, saved, self.began.elapsed());
                 }
                 Effect::Report(page) => {
-                    let written = page.write();
+                    let written = page.write(self.labels.clone());
                     self.app.shared.reported(written, self.began.elapsed());
                 }
                 Effect::PlayLab(run) => self.sources.play_lab(run)?,

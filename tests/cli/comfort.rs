@@ -135,7 +135,10 @@ fn config_init_writes_a_template_whose_every_line_can_be_used() {
     let outcome = path("peers --config used.toml");
     assert_eq!(outcome.code, Some(0), "{used}\n{outcome:?}");
     assert!(outcome.out.contains("lab"), "{outcome:?}");
-    for key in ["to", "ca", "protocol", "color", "theme", "glyphs", "keys", "mouse", "units", "plain"] {
+    for key in [
+        "to", "ca", "protocol", "color", "theme", "glyphs", "keys", "mouse", "units", "plain", "title",
+        "author",
+    ] {
         assert!(used.contains(&format!("\n{key} = ")), "{key}");
     }
 }

@@ -59,6 +59,27 @@ fn a_report_is_written_and_replaced_by_the_next_race() {
 }
 
 #[test]
+fn the_texts_of_the_configuration_file_are_on_a_report_and_flags_win() {
+    let home = Home::new();
+    let file = "[report]\ntitle = \"Week 9\"\nauthor = \"Ada\"\ncourse = \"Networks\"\n";
+    std::fs::write(home.path("lab.toml"), file).unwrap();
+    let race = ["race", "--config", "lab.toml", "--lanes", "plain,cp2", "--report", "r.json"];
+    let labels = |flags: &[&str]| {
+        let outcome = home.run(&[&race, flags, &["a.txt"]].concat());
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        let text = std::fs::read_to_string(home.path("r.json")).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        ["title", "author", "course", "group"].map(|key| value["labels"][key].as_str().map(str::to_owned))
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(labels(&[]), [some("Week 9"), some("Ada"), some("Networks"), None]);
+    assert_eq!(
+        labels(&["--author", "Grace", "--course", "", "--group", "7"]),
+        [some("Week 9"), some("Grace"), None, some("7")]
+    );
+}
+
+#[test]
 fn a_race_without_a_finished_lane_keeps_the_earlier_report() {
     let home = Home::new();
     assert_eq!(home.run(&["race", "--lanes", "plain,cp2", "--report", "r.md", "a.txt"]).code, Some(0));

@@ -1,7 +1,9 @@
 //! Sentences about races: the result, the names of lanes, stages and bottlenecks.
 
+mod crowded;
 mod why;
 
+pub(crate) use self::crowded::crowded;
 pub(crate) use self::why::why;
 use crate::event::{Course, Dialect, Fault, FaultKind, LaneResult, Variant, Verdict, Work};
 use crate::messages::units;
@@ -300,6 +302,7 @@ mod tests {
             engines: Engines::default(),
             course: Course::InTurn,
             laps: 1,
+            others: None,
         }
     }
 
@@ -321,6 +324,18 @@ mod tests {
             sentence(&three)
                 .starts_with("In turn (fair). Plain was 5.0 times faster than CP1. At this speed ")
         );
+    }
+
+    #[test]
+    fn other_programs_are_mentioned_from_a_tenth_of_the_processors_on() {
+        let said = |others| crowded(&Verdict { others, ..verdict(Vec::new()) });
+        assert_eq!(
+            said(Some(0.37)).unwrap(),
+            "Other programs used 37 % of this machine's processors during the race, so the times may be longer than \
+             on a quiet one."
+        );
+        assert!(said(Some(0.1)).is_some());
+        assert_eq!([said(None), said(Some(0.0)), said(Some(0.099))], [None, None, None]);
     }
 
     #[test]

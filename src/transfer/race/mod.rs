@@ -5,6 +5,7 @@
 //!        ├─ hosts.rs     embedded servers, one for each key length; pairs their meters with the lanes'
 //!        ├─ lane         connect, prove ─► (together: wait for the others) ─► send ─► Delivered
 //!        │     └─ curve.rs   samples the lane's meter for a chart
+//!        ├─ others.rs    how busy other programs were during the laps
 //!        ├─ median ─► pace.rs    repeats what was too short with more bytes, for its steady rate
 //!        └─ Verdict ─► messages::race
 //! ```
@@ -12,6 +13,7 @@
 mod content;
 mod curve;
 mod hosts;
+mod others;
 mod pace;
 
 use std::sync::{Arc, Barrier};
@@ -23,6 +25,7 @@ pub(crate) use self::hosts::Hosts;
 use self::content::{Load, Topic};
 use self::curve::Recorder as Curve;
 use self::hosts::News;
+use self::others::Gauge;
 use self::pace::Reading;
 use super::dialer::{Dialer, Embedded};
 use super::recognise::Halt;
@@ -59,6 +62,8 @@ pub(crate) fn run(dialer: &Dialer, hosts: &Arc<Hosts>, order: &RaceOrder) {
     let race = Race { dialer, hosts, order, topic: &topic };
     let servers: Vec<_> = (0..order.lanes.len()).map(|lane| race.server(lane)).collect();
     let mut done: Vec<Vec<LaneResult>> = vec![Vec::new(); order.lanes.len()];
+    // The keys of the embedded servers were made before.
+    let gauge = Gauge::start(order);
     for lap in 1..=laps {
         let starting: Vec<usize> =
             (0..done.len()).filter(|lane| done[*lane].iter().all(|result| result.fault.is_none())).collect();
@@ -70,12 +75,13 @@ pub(crate) fn run(dialer: &Dialer, hosts: &Arc<Hosts>, order: &RaceOrder) {
             done[lane].push(result);
         }
     }
+    let others = gauge.finish();
     let mut lanes: Vec<LaneResult> =
         order.lanes.iter().zip(done).map(|(lane, laps)| median(lane, laps)).collect();
     race.measure_pace(&servers, &mut lanes);
     let Topic { name, bytes } = topic;
     observer.event(Event::RaceFinished {
-        verdict: Verdict { name, bytes, lanes, engines: engines(), course: order.course, laps },
+        verdict: Verdict { name, bytes, lanes, engines: engines(), course: order.course, laps, others },
     });
 }
 
@@ -89,6 +95,7 @@ pub(crate) fn call_off(observer: &dyn Observer, order: &RaceOrder, fault: &Fault
         engines: engines(),
         course: order.course,
         laps: order.laps.max(1),
+        others: None,
     };
     observer.event(Event::RaceFinished { verdict });
 }

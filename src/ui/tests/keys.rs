@@ -421,6 +421,7 @@ fn a_race_that_cannot_begin_shows_why_and_ends() {
             engines: Engines::default(),
             course: Course::InTurn,
             laps: 1,
+            others: None,
         },
     });
     assert!(stage.shows("lane 2: cmos.mp4 cannot be read"));

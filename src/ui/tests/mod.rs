@@ -458,6 +458,7 @@ fn raced() -> Stage {
             engines: Engines::default(),
             course: Course::InTurn,
             laps: 1,
+            others: None,
         },
     });
     stage

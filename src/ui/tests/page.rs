@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::*;
+use crate::report::Labels;
 use crate::ui::page::Page;
 
 #[test]
@@ -21,11 +22,13 @@ fn w_writes_a_report_with_the_races_numbers_and_shows_its_path() {
 
     let there = tempfile::tempdir().unwrap();
     let page = Page { folder: there.path().to_owned(), ..page.clone() };
-    let path = page.write().unwrap();
+    let labels = Labels { author: Some("Ada".into()), course: Some("Networks".into()), ..Labels::default() };
+    let path = page.write(labels).unwrap();
     let text = fs::read_to_string(&path).unwrap();
     assert!(
         text.to_lowercase().starts_with("<!doctype html>") && text.contains("CP1") && text.contains("CP2")
     );
+    assert!(text.contains("<p class=\"labels\">Ada · Networks</p>"));
     let name = path.file_name().unwrap().to_string_lossy().into_owned();
     assert!(name.starts_with("race-report-") && name.contains("Z.html"), "{name}");
     stage.app.shared.reported(Ok(path), stage.now);
@@ -37,7 +40,7 @@ fn a_report_that_cannot_be_written_is_an_error_message() {
     let mut stage = raced();
     let Some(Effect::Report(page)) = stage.keys("w").pop() else { panic!("no report") };
     let folder = PathBuf::from("/nowhere/at/all");
-    stage.app.shared.reported(Page { folder, ..page }.write(), stage.now);
+    stage.app.shared.reported(Page { folder, ..page }.write(Labels::default()), stage.now);
     assert!(stage.shows("cannot write the report"));
     assert_eq!(stage.keys("w").len(), 1, "again");
 }

@@ -144,6 +144,7 @@ pub(super) fn lapped() -> Stage {
             engines: Engines::default(),
             course: Course::InTurn,
             laps: 3,
+            others: None,
         },
     });
     stage

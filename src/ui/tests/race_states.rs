@@ -45,6 +45,7 @@ fn verdict(lanes: Vec<LaneResult>) -> Event {
         engines: Engines::default(),
         course: Course::InTurn,
         laps: 1,
+        others: None,
     };
     Event::RaceFinished { verdict }
 }

@@ -369,7 +369,11 @@ pub(in crate::ui) fn verdict(verdict: &Verdict) -> String {
         .iter()
         .filter_map(|lane| lane.fault.as_ref().filter(has_failed).map(|fault| (lane, fault)))
         .map(|(lane, fault)| format!("{} has no result: {}.", lane.dialect.variant, fit::shown(&fault.what)));
-    iter::once(race::sentence(verdict)).chain(failed).collect::<Vec<_>>().join(" ")
+    iter::once(race::sentence(verdict))
+        .chain(race::crowded(verdict))
+        .chain(failed)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Precedence of the sources, errors in the file, and what saving a preset keeps.
 
+mod report;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};

@@ -46,6 +46,7 @@ mod hues;
 mod lab;
 mod messages;
 mod meter;
+mod metrics;
 mod net;
 mod output;
 mod pipeline;

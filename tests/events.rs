@@ -8,10 +8,11 @@ mod schema;
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
+use strum::IntoEnumIterator as _;
 use upseal::event::{
     Accepted, AuthMessage, Blame, Calibration, Course, Dialect, Door, Earlier, EmptyFile, Engines, Event,
     Expected, Fault, FaultKind, FolderId, Frame, Framing, Job, JobId, Kept, KeyChange, KeyForm, KeyLength,
-    Kind, Lane, LaneResult, Learned, NameAs, Named, Pace, Padding, Point, Proof, Reach, Sample,
+    Kind, Lane, LaneResult, Learned, NameAs, Named, Pace, Padding, Point, Proof, Reach, RefusalKind, Sample,
     ServerAddress, SessionId, Side, Skipped, Snapshot, Speed, Standing, State, Target, Terminator, Took,
     Track, Variant, Verdict, Way, Wire, WireId, Work,
 };
@@ -284,12 +285,13 @@ fn examples() -> Vec<Event> {
         seconds: 0.25,
         at_ms: 1_800_000_000_000,
     };
-    let refused = |track: Option<Track>, name: Option<&str>| Event::Refused {
+    let refused = |track: Option<Track>, name: Option<&str>, kind: RefusalKind| Event::Refused {
         session,
         track,
         peer: address(),
         name: name.map(Into::into),
         blame: if track.is_some() { Blame::System } else { Blame::Peer },
+        kind,
         why: "MODE 7 at byte 0".into(),
         is_cut: false,
         at_ms: 1_800_000_000_000,
@@ -368,7 +370,7 @@ fn examples() -> Vec<Event> {
             track: receiving, peer: address(), name: "a.txt".into(), variant: Variant::Ap,
         },
         Event::Received { .. } => received(Kept::New),
-        Event::Refused { .. } => refused(None, None),
+        Event::Refused { .. } => refused(None, None, RefusalKind::Malformed),
         Event::Warned { .. } => Event::Warned {
             session: Some(session), peer: Some(address()), name: Some("a.txt".into()), text: "a line".into(),
             at_ms: 1_800_000_000_000,
@@ -411,7 +413,8 @@ fn examples() -> Vec<Event> {
     all.extend(kept.into_iter().map(received));
     all.extend(states().into_iter().map(|state| Event::State { track, state }));
     all.extend(tracks().into_iter().map(|track| Event::State { track, state: State::Sending }));
-    all.extend(tracks().into_iter().map(|track| refused(Some(track), Some("a.txt"))));
+    all.extend(tracks().into_iter().map(|track| refused(Some(track), Some("a.txt"), RefusalKind::Size)));
+    all.extend(RefusalKind::iter().map(|kind| refused(None, None, kind)));
     all.extend(faults().into_iter().map(|fault| Event::NotListening { fault }));
     all.extend(targets().into_iter().map(|target| Event::Queued { job: job(target), size: 5 }));
     all.extend(standings().into_iter().map(proven));

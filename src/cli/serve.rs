@@ -140,6 +140,12 @@ pub(crate) struct Serve {
         help_heading = THIRD_PARTY_CLIENTS
     )]
     pub reply_order: ReplyOrder,
+    /// Serve metrics and health over HTTP [default: off]
+    ///
+    /// /metrics is for Prometheus. /health/live answers while the program runs, and /health/ready while it can store
+    /// files. The pages have no password: an address beyond loopback shows them to everyone who reaches it.
+    #[arg(long, value_name = "ADDR:PORT", env = "UPSEAL_METRICS", hide_short_help = true)]
+    pub metrics: Option<Bind>,
     /// Serve one client and exit
     ///
     /// A connection without a complete message, such as a port scan, does not count.

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::Escaped;
 
 /// The party that has to change something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Blame {
     /// The other side of the connection, or the network in between.
     Peer,

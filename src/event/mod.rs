@@ -49,7 +49,7 @@ pub use self::race::{
     Verdict, Work,
 };
 pub use self::record::{Depth, Frame, Kind, Sample, Side, Way, Wire, WireId};
-pub use self::server::{Accepted, Door, Reach};
+pub use self::server::{Accepted, Door, Reach, RefusalKind};
 pub use self::state::{Earlier, Kept, Named, Snapshot, State};
 
 /// Serialises a path as text. In a path that is not UTF-8, invalid bytes become U+FFFD: JSON has no other text.
@@ -301,6 +301,8 @@ pub enum Event {
         name: Option<Escaped>,
         /// The party that has to act; [`Blame::System`] if the client may have been right.
         blame: Blame,
+        /// What was refused.
+        kind: RefusalKind,
         /// What was expected, what came, and where; for a failure of this machine, also what to do.
         why: String,
         /// Whether the connection ended in the middle of a message; not in `--json`.

@@ -33,3 +33,38 @@ pub struct Accepted {
     /// Accepted RSA paddings of CP1; not empty.
     pub paddings: Vec<Padding>,
 }
+
+/// What a server refused, for its operator. A client learns less, and nothing that depends on decrypted bytes.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::IntoStaticStr, strum::EnumIter,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum RefusalKind {
+    /// Bytes that are not a message, or a message out of order.
+    Malformed,
+    /// A variant or padding that the server does not accept.
+    Variant,
+    /// A file that is too large.
+    Size,
+    /// A name under which no file is stored.
+    Name,
+    /// A name that another file has.
+    Exists,
+    /// A request that the server does not sign.
+    Request,
+    /// A body that does not decrypt, or has no acceptable length.
+    Content,
+    /// A recorded connection.
+    Replay,
+    /// The store cannot take the file.
+    Store,
+    /// The history cannot be read or written.
+    History,
+    /// This machine failed to compute, or has no thread left.
+    Machine,
+    /// The connection ended inside a message.
+    Cut,
+    /// The client was too slow.
+    Late,
+}

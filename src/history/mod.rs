@@ -169,6 +169,17 @@ impl History {
         done.map_err(|why| self.failed("write to", why))
     }
 
+    /// Commits a transaction that changes nothing that anyone reads, to find out whether one can be committed.
+    ///
+    /// # Errors
+    /// The history cannot be written.
+    pub fn touch(&self) -> Result<(), HistoryError> {
+        self.write(|transaction| {
+            let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            transaction.pragma_update(None, "user_version", version)
+        })
+    }
+
     /// Runs a transaction and waits until it and everything before it is on disk.
     fn write_durably(
         &self,

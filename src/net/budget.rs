@@ -109,6 +109,18 @@ impl PaddingBudget {
         self.counts.lock().all >= self.per_key
     }
 
+    /// Returns the blocks of this key that did not conform so far.
+    #[must_use]
+    pub fn misses(&self) -> u64 {
+        self.counts.lock().all
+    }
+
+    /// Returns the number of such blocks after which PKCS #1 v1.5 is off for the key.
+    #[must_use]
+    pub const fn per_key(&self) -> u64 {
+        self.per_key
+    }
+
     /// Counts one block that did not conform. Returns what is off because of this block.
     #[must_use]
     pub fn charge(&self, client: Option<IpAddr>) -> Option<Spent> {

@@ -51,10 +51,20 @@ pub(crate) mod wire;
 pub(crate) mod word;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use self::record::Recorder;
 use crate::event::{Event, Track};
 use crate::meter::Meter;
+
+/// A step of a server whose duration an operator watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Waiting for a file to be on disk under its name.
+    Publish,
+    /// A commit of received files to the history.
+    Record,
+}
 
 /// Receiver of a server's events.
 pub trait Observer: Send + Sync {
@@ -71,4 +81,7 @@ pub trait Observer: Send + Sync {
     ///
     /// No default on purpose: wrappers must forward it.
     fn recorder(&self) -> Option<Arc<Recorder>>;
+
+    /// Receives the time of a step. Only servers with `--metrics` need it.
+    fn took(&self, _step: Step, _time: Duration) {}
 }

@@ -21,7 +21,7 @@ use crate::crypto::padding::Paddings;
 use crate::crypto::receipt_key::ReceiptKey;
 use crate::crypto::rsa_batch::BatchError;
 use crate::digest::FileDigest;
-use crate::event::{Accepted, Blame, Named, Padding, Variant};
+use crate::event::{Accepted, Blame, Named, Padding, RefusalKind, Variant};
 use crate::history::serving::ClaimError;
 use crate::history::{HistoryError, Seen, Serving};
 use crate::messages::units;
@@ -321,6 +321,26 @@ impl ReceiveError {
             | Self::Identity(_)
             | Self::Threads(_) => Blame::System,
             _ => Blame::Peer,
+        }
+    }
+
+    /// Returns what was refused, for the operator.
+    #[must_use]
+    pub(crate) const fn kind(&self) -> RefusalKind {
+        match self {
+            Self::Wire(_) | Self::Framing(_) | Self::Order { .. } => RefusalKind::Malformed,
+            Self::Variant { .. } | Self::Padding { .. } | Self::PaddingOff => RefusalKind::Variant,
+            Self::TooLarge { .. } => RefusalKind::Size,
+            Self::Name(_) => RefusalKind::Name,
+            Self::Store(StoreError::Exists { .. }) => RefusalKind::Exists,
+            Self::Unsignable(_) => RefusalKind::Request,
+            Self::Open(OpenError::Machine(_)) | Self::Identity(_) | Self::Threads(_) => RefusalKind::Machine,
+            Self::Open(_) => RefusalKind::Content,
+            Self::Replay { .. } => RefusalKind::Replay,
+            Self::Store(_) => RefusalKind::Store,
+            Self::History(_) | Self::Unremembered(_) => RefusalKind::History,
+            Self::Cut { .. } => RefusalKind::Cut,
+            Self::Late { .. } => RefusalKind::Late,
         }
     }
 

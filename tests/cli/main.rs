@@ -8,6 +8,7 @@ mod common;
 mod digest;
 mod folders;
 mod home;
+mod metrics;
 mod plain;
 mod presets;
 #[path = "../program/mod.rs"]

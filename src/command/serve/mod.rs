@@ -4,13 +4,13 @@ mod limits;
 mod picture;
 mod screen;
 mod share;
+mod watch;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
+use self::watch::Printer;
 use super::{ciphertext, history, interrupts, system, usage};
 use crate::cli::{KeepMeta, Paths, ReplyOrder, Serve};
 use crate::clock;
@@ -21,15 +21,15 @@ use crate::crypto::padding::Paddings;
 use crate::crypto::receipt_key::{RECEIPT_CERTIFICATE_FILE, RECEIPT_PRIVATE_KEY_FILE};
 use crate::crypto::request::RECEIPT_REQUEST_FILE;
 use crate::digest::Digest;
-use crate::event::{Blame, Event, Fault, Named, Padding, Proof, ServerLink, Track, Variant};
+use crate::event::{Blame, Event, Fault, Named, Padding, Proof, ServerLink, Variant};
 use crate::history::History;
 use crate::messages::{shell_word, word_rows};
-use crate::meter::Meter;
+use crate::metrics::Checks;
 use crate::net::Observer;
 use crate::net::budget::{PaddingBudget, Spent};
 use crate::net::server::{Lifetime, Server};
 use crate::net::service::{NoReceipts, Policy, Reply, Service};
-use crate::output::{self, Output, Style};
+use crate::output;
 use crate::store::folder::Folder;
 use crate::store::name::Portability;
 use crate::store::{Announce, Catalogue, FileName};
@@ -50,7 +50,7 @@ pub(crate) fn run(mut args: Serve, plain: bool) -> Result<u8, Fault> {
         args.certs = share::identity()?;
     }
     let args = &args;
-    let printer = Arc::new(Printer(Mutex::new(Output::new(Style::of(args.json, false, plain)))));
+    let printer = Arc::new(Printer::new(args, plain));
     let Ready { prepared, pin, remarks } = prepare(args, Arc::clone(&printer) as Arc<dyn Observer>, None)?;
     for remark in remarks {
         output::remark(&remark);
@@ -71,6 +71,8 @@ pub(crate) fn run(mut args: Serve, plain: bool) -> Result<u8, Fault> {
             picture::print(&ServerLink { address: (*first).into(), pin });
         }
     }
+    let checks = Arc::new(Checks::of(&prepared.service));
+    let page = printer.page(args, &checks)?;
     let server = Server::start(prepared.listener, Arc::new(prepared.service), prepared.lifetime)
         .map_err(|e| system("cannot start a thread", &e))?;
     let stopper = server.stopper();
@@ -78,11 +80,13 @@ pub(crate) fn run(mut args: Serve, plain: bool) -> Result<u8, Fault> {
         .name("upseal-stop".to_owned())
         .spawn(move || {
             if signals.recv().is_ok() {
+                checks.drain();
                 stopper.interrupt();
             }
         })
         .map_err(|e| system("cannot start a thread", &e))?;
     server.wait();
+    drop(page);
     Ok(0)
 }
 
@@ -337,24 +341,6 @@ fn spoken(pin: Digest) -> Vec<String> {
     const LABEL: &str = "key in words:  ";
     let rows = word_rows(&pin.to_string(), 80 - LABEL.len()).into_iter().enumerate();
     rows.map(|(at, row)| format!("{:<15}{row}", if at == 0 { LABEL } else { "" })).collect()
-}
-
-/// Prints the events of all sessions, one at a time.
-struct Printer(Mutex<Output>);
-
-impl Observer for Printer {
-    fn event(&self, event: Event) {
-        self.0.lock().show(&event);
-    }
-
-    /// Does nothing: a log has no progress bars.
-    fn watch(&self, _track: Track, _meter: Arc<Meter>) {}
-
-    fn unwatch(&self, _track: Track) {}
-
-    fn recorder(&self) -> Option<Arc<crate::net::record::Recorder>> {
-        None
-    }
 }
 
 #[cfg(test)]

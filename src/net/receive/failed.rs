@@ -125,6 +125,7 @@ impl Session<'_> {
             peer: self.peer.clone(),
             name: name.as_ref().map(FileName::escaped),
             blame: why.blame(),
+            kind: why.kind(),
             why: format!("{}{stays}", why.line(self.offset())),
             is_cut: matches!(why, ReceiveError::Cut { .. } | ReceiveError::Late { .. }),
             at_ms: clock::unix_ms(),

@@ -4,6 +4,7 @@
 //! claimed before the file is published. Everything else that a client sends costs no memory.
 
 use std::collections::{HashSet, VecDeque};
+use std::time::Instant;
 
 use super::arriving::Arriving;
 use super::{ReceiveError, Session};
@@ -12,6 +13,7 @@ use crate::digest::Digest;
 use crate::event::{Event, Kept};
 use crate::history::serving::ClaimError;
 use crate::history::{Announced, Received, Seen};
+use crate::net::Step;
 use crate::store::{Doing, FileName, Published, StoreError};
 
 /// Digests of a connection that are remembered at most; an older one that comes again counts as a replay.
@@ -114,7 +116,10 @@ impl Session<'_> {
                 self.own.claimed.remove(one);
             }
         }
-        if let Err(error) = history.record(rows, &announced) {
+        let begun = Instant::now();
+        let recorded = history.record(rows, &announced);
+        self.service.observer.took(Step::Record, begun.elapsed());
+        if let Err(error) = recorded {
             let first = files.first().map(|(_, published)| published.stored.name.to_string());
             let first = first.unwrap_or_default();
             let yet = if error.waits { " yet" } else { "" };

@@ -7,6 +7,7 @@
 //! ```
 
 use std::mem;
+use std::time::Instant;
 
 use super::Session;
 use super::arriving::{Arriving, AtRest, MayBeSealed};
@@ -16,6 +17,7 @@ use crate::clock;
 use crate::crypto::rsa_blocks::BlockOpener;
 use crate::event::{Event, Kept, Track};
 use crate::meter::Stage;
+use crate::net::Step;
 use crate::store::{Discard, Published, Ticket};
 
 /// Bytes of the largest body that waits in a group.
@@ -96,7 +98,10 @@ impl Session<'_> {
         let mut done = Vec::with_capacity(group.len());
         let mut failed = None;
         for Committed { file, ticket } in group {
-            match file.meter.timed(Stage::Store, || ticket.wait()) {
+            let begun = Instant::now();
+            let stored = file.meter.timed(Stage::Store, || ticket.wait());
+            self.service.observer.took(Step::Publish, begun.elapsed());
+            match stored {
                 Ok(stored) => {
                     let size = file.meter.file_bytes();
                     let published = Published { want: file.want.clone(), stored, size, digest: file.digest };

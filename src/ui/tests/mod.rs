@@ -475,6 +475,7 @@ fn serving() -> Stage {
         peer: "[2001:db8::7]:61000".into(),
         name: Some("evil\\u{1b}.txt".into()),
         blame: Blame::Peer,
+        kind: crate::event::RefusalKind::Malformed,
         why: "MODE 7 at byte 8: only 0 to 4 exist".into(),
         is_cut: false,
         at_ms: 1_800_000_001_000,

@@ -99,6 +99,7 @@ fn the_upload_screen_shows_a_refusal_until_its_reasons_were_seen() {
         peer: "192.168.1.20:40000".into(),
         name: None,
         blame: Blame::Peer,
+        kind: crate::event::RefusalKind::Variant,
         why: "Plain is not accepted".into(),
         is_cut: false,
         at_ms: 0,

@@ -1,0 +1,79 @@
+//! What the operator of a server sees: its events as lines, and its metrics.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::cli::Serve;
+use crate::event::{Blame, Event, Fault, Track};
+use crate::meter::Meter;
+use crate::metrics::{Checks, Metrics, Page};
+use crate::net::record::Recorder;
+use crate::net::{Observer, Step};
+use crate::output::{Output, Style};
+
+/// Prints the events of all sessions, one at a time, and counts them for `--metrics`. A log has no progress bars.
+pub(super) struct Printer {
+    output: Mutex<Output>,
+    metrics: Option<Arc<Metrics>>,
+}
+
+impl Printer {
+    /// Creates a printer for these flags. With `plain`, it prints whole sentences.
+    pub(super) fn new(args: &Serve, plain: bool) -> Self {
+        Self {
+            output: Mutex::new(Output::new(Style::of(args.json, false, plain))),
+            metrics: args.metrics.is_some().then(|| Arc::new(Metrics::new())),
+        }
+    }
+
+    /// Starts the pages of `--metrics`, if they are asked for, and says where they are.
+    ///
+    /// # Errors
+    /// The address cannot be used.
+    pub(super) fn page(&self, args: &Serve, checks: &Arc<Checks>) -> Result<Option<Page>, Fault> {
+        let (Some(bind), Some(metrics)) = (&args.metrics, &self.metrics) else { return Ok(None) };
+        let started = TcpListener::bind(&bind.addresses[..])
+            .and_then(|listener| Page::start(listener, Arc::clone(metrics), Arc::clone(checks)));
+        let page = started.map_err(|e| {
+            Fault::unreachable(format!("cannot serve metrics on {bind}: {e}"))
+                .with_blame(Blame::User)
+                .with_advice("another program may be using it; choose another address with --metrics")
+        })?;
+        self.event(Event::Note { text: format!("metrics on http://{}/metrics", page.address()) });
+        Ok(Some(page))
+    }
+}
+
+impl Observer for Printer {
+    fn event(&self, event: Event) {
+        if let Some(metrics) = &self.metrics {
+            metrics.event(&event);
+        }
+        self.output.lock().show(&event);
+    }
+
+    fn watch(&self, track: Track, meter: Arc<Meter>) {
+        if let Some(metrics) = &self.metrics {
+            metrics.watch(track, meter);
+        }
+    }
+
+    fn unwatch(&self, track: Track) {
+        if let Some(metrics) = &self.metrics {
+            metrics.unwatch(track);
+        }
+    }
+
+    fn recorder(&self) -> Option<Arc<Recorder>> {
+        None
+    }
+
+    fn took(&self, step: Step, time: Duration) {
+        if let Some(metrics) = &self.metrics {
+            metrics.took(step, time);
+        }
+    }
+}

@@ -307,8 +307,9 @@ impl App {
         let is_wanted = matches!(self.shared.own_server.sharing, Sharing::Starting);
         self.screens.on_event(event, &mut self.shared, &self.overlays, now);
         match event {
-            Event::Shared { doors, .. } if is_wanted => {
-                self.overlays.open(Overlay::Share(Share::new(doors.len())));
+            Event::Shared { .. } if is_wanted => {
+                let doors = self.shared.own_server.shared().map(|shared| &shared.doors[..]);
+                self.overlays.open(Overlay::Share(Share::new(doors.unwrap_or_default())));
             }
             Event::NotShared { .. } => self.overlays.not_shared(),
             _ => {}

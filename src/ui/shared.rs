@@ -22,6 +22,7 @@ use crate::estimate::{self, Load, Price, Rates};
 use crate::event::{
     Dialect, Event, Fault, FaultKind, Jobs, KeyChange, Limit, Proof, ServerAddress, Standing, Target, Variant,
 };
+use crate::messages::word_rows;
 use crate::report::ReportError;
 
 /// CP1 transfers that take longer than this are confirmed by the user first.
@@ -141,6 +142,10 @@ impl Shared {
         for proof in self.link.proof.iter().chain(&self.own_server.identity) {
             secrets.add(&proof.fingerprint);
             secrets.add(&text::fingerprint(&proof.fingerprint));
+            // The words have rows of several lengths.
+            for words in (0..120).step_by(12).flat_map(|columns| word_rows(&proof.fingerprint, columns)) {
+                secrets.add(&words);
+            }
         }
         for (door, link) in self.own_server.shared().map(|shared| &shared.doors).into_iter().flatten() {
             secrets.add_host(&door.address.to_string());

@@ -6,7 +6,7 @@ use ratatui::style::{Color, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget as _;
 
-use crate::event::ServerLink;
+use crate::event::{Door, ServerLink};
 use crate::qr;
 use crate::ui::fit;
 use crate::ui::own_server::Shared as Shares;
@@ -24,6 +24,8 @@ const MOST: usize = 6;
 pub(in crate::ui) struct Share {
     /// Number of addresses.
     doors: usize,
+    /// Characters of the longest command with a link.
+    longest: usize,
     /// Index of the address whose link is shown.
     at: usize,
     /// Whether the link is shown as a QR code.
@@ -31,9 +33,10 @@ pub(in crate::ui) struct Share {
 }
 
 impl Share {
-    /// Creates the dialog for this many addresses.
-    pub(in crate::ui) const fn new(doors: usize) -> Self {
-        Self { doors, at: 0, is_qr: false }
+    /// Creates the dialog for these links.
+    pub(in crate::ui) fn new(doors: &[(Door, ServerLink)]) -> Self {
+        let longest = doors.iter().map(|(_, link)| command(link).chars().count()).max().unwrap_or(0);
+        Self { doors: doors.len(), longest, at: 0, is_qr: false }
     }
 
     pub(in crate::ui) fn go(&mut self, step: Step) {
@@ -67,7 +70,11 @@ impl Share {
         if self.is_qr {
             (body.width, body.height)
         } else {
-            (body.width.saturating_sub(4).min(84), columns(12 + self.doors.min(MOST)))
+            let width = body.width.saturating_sub(4).min(84);
+            let inside = usize::from(width).saturating_sub(4).max(1);
+            let wrapped = self.longest.div_ceil(inside) + fit::wrap(text::SHARED_FOR, inside).len();
+            // The frame, the first line, three blank lines, two facts, and the answers.
+            (width, columns(2 + 1 + wrapped + self.doors.min(MOST) + 3 + 2 + 1))
         }
     }
 
@@ -90,7 +97,7 @@ impl Share {
         };
         let mut lines = vec![Line::raw(text::SHARED_SEND)];
         // A link is one word; it is broken where the row ends, so that it can be typed.
-        let command: Vec<char> = format!("upseal send {link} FILE…").chars().collect();
+        let command: Vec<char> = command(link).chars().collect();
         let parts = command.chunks(width.max(1)).map(|part| part.iter().collect::<String>());
         lines.extend(parts.map(|part| Line::styled(part, theme.accent())));
         lines.push(Line::default());
@@ -107,7 +114,8 @@ impl Share {
         lines.extend(
             fit::wrap(text::SHARED_FOR, width).into_iter().map(|line| Line::styled(line, theme.warn())),
         );
-        lines.push(Line::default());
+        // In a low window the answers stay.
+        lines.resize(usize::from(inner.height).saturating_sub(1), Line::default());
         let mut answers = Line::default();
         for (key, words) in text::SHARED_KEYS {
             answers.push_span(Span::styled(format!("[{key}]"), theme.key()));
@@ -118,6 +126,11 @@ impl Share {
             line.render(area, buf);
         }
     }
+}
+
+/// Returns the command that a sender types.
+fn command(link: &ServerLink) -> String {
+    format!("upseal send {link} FILE…")
 }
 
 /// Draws the QR code of a link without a frame: it needs 21 of the 22 rows of a terminal of 80×24.

@@ -2,6 +2,7 @@
 
 use super::pictures::at_each_size;
 use super::*;
+use crate::messages::word_rows;
 
 /// Parts of hosts, paths, fingerprints and names of the setup. None of them may be drawn.
 const SECRETS: &[&str] = &[
@@ -28,7 +29,8 @@ fn assert_hidden(stage: &mut Stage, what: &str) {
     for (width, height) in [(80, 24), (120, 40), (200, 50), (40, 12)] {
         stage.size = Rect::new(0, 0, width, height);
         let rows = stage.rows();
-        for secret in SECRETS {
+        let words = word_rows(&proof().fingerprint, 20).join(" ");
+        for secret in SECRETS.iter().copied().chain(words.split_whitespace()) {
             let shown = rows.iter().find(|row| row.contains(secret));
             assert!(shown.is_none(), "{what} at {width}x{height} shows {secret}: {}", shown.unwrap());
         }

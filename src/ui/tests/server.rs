@@ -225,3 +225,24 @@ fn quitting_asks_while_a_client_sends_and_in_serve_ui_while_one_is_connected() {
     assert_eq!(stage.keys("S S"), []);
     assert!(stage.shows("The server ends with this program"));
 }
+
+#[test]
+fn the_words_of_the_key_are_shown_whole_where_the_lists_keep_their_room() {
+    let words = crate::messages::word_rows(&proof().fingerprint, 20).join(" ");
+    let shown = |stage: &mut Stage| {
+        let rows = stage.rows().join("\n");
+        words.split_whitespace().filter(|word| rows.contains(word)).count()
+    };
+    for (width, height, expected) in [(120, 40, 12), (200, 50, 12), (80, 40, 12), (80, 24, 0), (40, 12, 0)] {
+        let mut stage = busy_server().sized(width, height);
+        stage.keys("4");
+        assert_eq!(shown(&mut stage), expected, "{width}x{height}");
+    }
+    let mut stage = busy_server();
+    stage.keys("4");
+    for height in 12..60 {
+        stage.size = Rect::new(0, 0, 90, height);
+        let shown = shown(&mut stage);
+        assert!(shown == 0 || shown == 12, "{shown} words in {height} rows");
+    }
+}

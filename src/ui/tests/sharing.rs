@@ -106,3 +106,27 @@ fn a_failed_start_is_reported_and_can_be_tried_again() {
     assert!(stage.shows("cannot share: no ports"));
     assert_eq!(stage.keys("S"), [Effect::AskShare]);
 }
+
+#[test]
+fn y_on_the_server_screen_copies_the_first_link_while_this_computer_shares() {
+    let mut stage = shared();
+    stage.keys("Esc 4");
+    let link = format!("upseal://192.168.1.5:4321#sha256-{}", "ab".repeat(32));
+    assert_eq!(stage.keys("y"), [Effect::Copy(link)]);
+    stage.event(Event::NotShared { fault: None });
+    let key = format!("sha256:{}", proof().fingerprint);
+    assert_eq!(stage.keys("y"), [Effect::Copy(key)], "no link to a server that other computers cannot reach");
+}
+
+#[test]
+fn the_dialog_of_the_link_shows_its_whole_link_and_its_answers() {
+    for width in 69..130 {
+        let mut stage = shared().sized(width, 24);
+        assert!(stage.shows("[y] copy link  [Space] QR code  [S] stop sharing  [Esc] close"), "{width}");
+    }
+    for width in [80, 91, 120] {
+        let mut stage = shared().sized(width, 24);
+        assert!(stage.shows("upseal send upseal://") && stage.shows("ab FILE…"), "{width}");
+    }
+    assert!(shared().sized(80, 12).shows("[y] copy link"), "the answers stay in a low window");
+}

@@ -135,6 +135,7 @@ pub(super) const PATH: &str = "path";
 pub(super) const RECEIPT_PATH: &str = "receipt path";
 pub(super) const LINK: &str = "link";
 pub(super) const FINGERPRINT: &str = "fingerprint";
+pub(super) const WORDS: &str = "words";
 pub(super) const NOTHING_TO_COPY: &str = "Nothing to copy here.";
 pub(super) const MOUSE_OURS: &str = "The mouse selects rows again. M gives it to the terminal.";
 pub(super) const MOUSE_THEIRS: &str = "The mouse now selects text. M takes it back.";

@@ -60,7 +60,7 @@ impl Server {
                 Sharing::Off => cx.say(text::NO_STORE),
                 Sharing::Starting => {}
                 Sharing::On(ref shares) => {
-                    let dialog = Share::new(shares.doors.len());
+                    let dialog = Share::new(&shares.doors);
                     cx.open(Overlay::Share(dialog));
                 }
             },

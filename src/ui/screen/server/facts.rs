@@ -5,12 +5,31 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
+use crate::messages::word_rows;
 use crate::ui::fit;
 use crate::ui::own_server::{Listening, OwnServer};
 use crate::ui::text;
 use crate::ui::widgets::{Pane, rows};
 
-/// Returns the number of rows that the facts about the server take.
+/// Columns of the labels.
+const LABEL: usize = 13;
+
+/// Returns the rows that the words of the server's key take in a pane of this width.
+pub(super) fn word_rows_of(server: &OwnServer, width: u16) -> usize {
+    server.identity.as_ref().map_or(0, |proof| key_words(&proof.fingerprint, inside(width)).len())
+}
+
+/// Returns the columns inside the frame.
+fn inside(width: u16) -> usize {
+    usize::from(width.saturating_sub(2))
+}
+
+/// Returns the fingerprint of a key as words, behind the labels.
+fn key_words(fingerprint: &str, width: usize) -> Vec<String> {
+    word_rows(fingerprint, width.saturating_sub(LABEL))
+}
+
+/// Returns the number of rows that the facts about the server take, without the words of its key.
 pub(super) fn rows_of(server: &OwnServer) -> usize {
     let known = match server.listening {
         Listening::Starting => 1,
@@ -29,19 +48,21 @@ impl Widget for Pane<'_, OwnServer> {
         let inner = block.inner(area);
         block.render(area, buf);
         let width = usize::from(inner.width);
-        for (line, area) in self.lines(width).into_iter().zip(rows(inner)) {
+        // Without room for all of them, words that are compared aloud would mislead.
+        let has_words = rows_of(self.of) + word_rows_of(self.of, area.width) <= usize::from(inner.height);
+        for (line, area) in self.lines(width, has_words).into_iter().zip(rows(inner)) {
             line.render(area, buf);
         }
     }
 }
 
 impl Pane<'_, OwnServer> {
-    fn lines(&self, width: usize) -> Vec<Line<'static>> {
+    fn lines(&self, width: usize, has_words: bool) -> Vec<Line<'static>> {
         let server = self.of;
         let fact = |label: &'static str, value: String| {
             Line::from(vec![
-                Span::styled(fit::left(label, 13), self.theme.faint()),
-                Span::raw(fit::cut_middle(&value, width.saturating_sub(13))),
+                Span::styled(fit::left(label, LABEL), self.theme.faint()),
+                Span::raw(fit::cut_middle(&value, width.saturating_sub(LABEL))),
             ])
         };
         let mut lines = match &server.listening {
@@ -65,10 +86,13 @@ impl Pane<'_, OwnServer> {
         if let Some(proof) = &server.identity {
             lines.push(fact("identity", text::identity(proof)));
             lines.push(fact("fingerprint", text::fingerprint(&proof.fingerprint)));
+            let words = if has_words { key_words(&proof.fingerprint, width) } else { Vec::new() };
+            let labels = [text::WORDS].into_iter().chain(std::iter::repeat(""));
+            lines.extend(words.into_iter().zip(labels).map(|(words, label)| fact(label, words)));
             for warning in &proof.warnings {
                 lines.push(Line::from(vec![
-                    Span::styled(fit::left("warning", 13), self.theme.warn()),
-                    Span::raw(fit::cut(&fit::shown(warning), width.saturating_sub(13))),
+                    Span::styled(fit::left("warning", LABEL), self.theme.warn()),
+                    Span::raw(fit::cut(&fit::shown(warning), width.saturating_sub(LABEL))),
                 ]));
             }
         } else if matches!(server.listening, Listening::At(_)) {

@@ -27,6 +27,9 @@ use crate::ui::widgets::columns;
 use crate::ui::widgets::input::Input;
 use crate::ui::widgets::list::{Facts, Step};
 
+/// Rows that the lists have before the words of the server's key are shown.
+const LISTS: u16 = 18;
+
 const FACTS: PaneId = PaneId(0);
 const SESSIONS: PaneId = PaneId(1);
 const RECEIVED: PaneId = PaneId(2);
@@ -79,6 +82,8 @@ impl Screen for Server {
         }
         let facts = columns(facts::rows_of(&shared.own_server));
         let facts = (facts + 2).min(if body.height >= 22 { 10 } else { 4 });
+        let words = columns(facts::word_rows_of(&shared.own_server, body.width));
+        let facts = if body.height >= facts + words + LISTS { facts + words } else { facts };
         let is_wide = body.width >= 140;
         let [info, sessions, lower] = Layout::vertical([
             Constraint::Length(facts),

@@ -5,9 +5,11 @@
 use std::fs::OpenOptions;
 use std::net::Shutdown;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use upseal::event::{Blame, Command, Dialect, Event, FaultKind, Job, JobId, State, Target, Variant};
+use upseal::{Incoming, KnownServers, Options, Pending, Published, Store, StoreError};
 
 use crate::common::{
     BIG, Client, Files, Host, IDENTITY, Peer, accept, is_alone, is_closed, is_state, job_track, listen,
@@ -22,6 +24,46 @@ fn prove(peer: &mut Peer) {
         peer.send(&words(&[blob.len() as u64]));
         peer.send(blob);
     }
+}
+
+/// A place for the ciphertext of uploads in which the worker panics.
+struct Panicking;
+
+impl Store for Panicking {
+    fn begin(&self, _: &Incoming) -> Result<Box<dyn Pending>, StoreError> {
+        panic!("on purpose")
+    }
+
+    fn amend(&self, _: &Published) -> Result<Box<dyn Pending>, StoreError> {
+        panic!("on purpose")
+    }
+
+    fn place(&self) -> String {
+        String::new()
+    }
+}
+
+#[test]
+fn a_worker_that_panics_fails_its_upload_and_the_next_one_is_sent() {
+    let host = Host::start();
+    let folder = tempfile::tempdir().unwrap();
+    let known = KnownServers::at(Some(folder.path().join(".known")));
+    let options = Options { retries: 0, ciphertext: Some(Arc::new(Panicking)), ..Options::new(known) };
+    let mut client = Client::of(options, folder);
+    client.write("a.txt", b"hello");
+    client.write("b.txt", b"world");
+    client.upload(&["a.txt"], &host.target(), Dialect::of(Variant::Cp2));
+    let State::Failed(fault) = client.finish(1) else { panic!("the upload has not failed") };
+    assert!(fault.what.to_string().contains("a bug in upseal"), "{fault}");
+    // Plain has no ciphertext.
+    let job = client.job(2, "b.txt", &host.target(), Dialect::of(Variant::Plain));
+    client.ask(Command::Upload(vec![job]));
+    assert!(client.finish(2).has_arrived());
+    client.shut_down();
+    let told = |event: &Event| matches!(event, Event::Note { text } if text.contains("a bug in upseal"));
+    assert_eq!(client.events.count(told), 1);
+    assert_eq!(client.events.count(|event| *event == Event::Ended), 1, "only the worker ended");
+    assert_eq!(host.stored(), Files::one("b.txt", b"world"));
 }
 
 #[test]

@@ -76,10 +76,13 @@ pub use self::net::upload::{Confirmation, Content, SentFile, Stamp, Start, Uploa
 pub use self::transfer::{EmbeddedOptions, FirstMeeting, Options, Transfer};
 
 // A server and where it stores files.
+pub use self::net::admission::Admission;
 pub use self::net::budget::PaddingBudget;
 pub use self::net::deadlines::Deadlines;
+pub use self::net::penalties::Penalize;
 pub use self::net::server::{Lifetime, Server};
 pub use self::net::service::{Policy, Reply, Service};
+pub use self::net::work::Work;
 pub use self::store::{Folder, Incoming, Meta, Nowhere, Pending, Published, Store, StoreError, Ticket};
 
 // Keys, certificates, and who is trusted.

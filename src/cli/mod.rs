@@ -32,7 +32,7 @@ pub(crate) use self::client::{
 };
 pub(crate) use self::history::{Audit, HistoryArgs};
 pub(crate) use self::layer::{Layer, Setting, TwoPins};
-pub(crate) use self::limits::Limits;
+pub(crate) use self::limits::{Limits, Penalize};
 pub(crate) use self::report::ReportLayer;
 pub(crate) use self::screen::{Colour, ConfigCommand, GlyphSet, ScreenLayer, UnitSet};
 pub(crate) use self::serve::{Paths, Serve};

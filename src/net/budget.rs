@@ -7,11 +7,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::network::Network;
 use crate::digest::Digest;
 use crate::history::{History, HistoryError};
 
@@ -99,7 +100,7 @@ impl PaddingBudget {
     #[must_use]
     pub fn allows(&self, client: Option<IpAddr>) -> bool {
         let counts = self.counts.lock();
-        let of_network = counts.by_network.get(&network(client)).copied().unwrap_or(0);
+        let of_network = counts.by_network.get(&Network::of(client).to_string()).copied().unwrap_or(0);
         !counts.unwritable && counts.all < self.per_key && of_network < self.per_network
     }
 
@@ -124,7 +125,7 @@ impl PaddingBudget {
     /// Counts one block that did not conform. Returns what is off because of this block.
     #[must_use]
     pub fn charge(&self, client: Option<IpAddr>) -> Option<Spent> {
-        let network = network(client);
+        let network = Network::of(client).to_string();
         let spent = {
             let mut counts = self.counts.lock();
             counts.all += 1;
@@ -145,24 +146,6 @@ impl PaddingBudget {
     }
 }
 
-/// Returns the network of a client: an IPv4 address, or an IPv6 /64, within which clients cannot be distinguished.
-fn network(client: Option<IpAddr>) -> String {
-    match client.map(|address| address.to_canonical()) {
-        Some(IpAddr::V4(address)) => address.to_string(),
-        Some(IpAddr::V6(address)) => {
-            let prefix = u128::from(address) >> 64 << 64;
-            format!("{}/64", std::net::Ipv6Addr::from(prefix))
-        }
-        None => "unknown".to_owned(),
-    }
-}
-
-/// Returns the address in `ip:port`.
-#[must_use]
-pub(crate) fn address_of(peer: &str) -> Option<IpAddr> {
-    peer.parse::<SocketAddr>().ok().map(|peer| peer.ip())
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
@@ -170,16 +153,6 @@ mod tests {
 
     fn client(n: u32) -> IpAddr {
         n.to_be_bytes().into()
-    }
-
-    #[test]
-    fn a_network_is_an_ipv4_address_or_an_ipv6_64() {
-        let of = |peer: &str| network(address_of(peer));
-        assert_eq!(of("127.0.0.1:1"), "127.0.0.1");
-        assert_eq!(of("[::ffff:127.0.0.1]:1"), "127.0.0.1");
-        assert_eq!(of("[2001:db8:1:2:3::9]:1"), "2001:db8:1:2::/64");
-        assert_eq!(of("[2001:db8:1:2:ffff::8]:1"), "2001:db8:1:2::/64");
-        assert_eq!(of("no address"), "unknown");
     }
 
     #[test]

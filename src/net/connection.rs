@@ -12,7 +12,9 @@ use super::stream::Stream;
 use super::throttle::Throttle;
 
 /// Bytes that are read ahead at most.
-const BUFFER: usize = 256 << 10;
+const BUFFER: usize = 64 << 10;
+/// Bytes that are read ahead at first: a connection on which nothing happens is cheap.
+const FIRST: usize = 8 << 10;
 
 /// Bytes that the kernel moves in one call. Between two calls a cancellation is noticed.
 pub(crate) const SPLICE: usize = 1 << 20;
@@ -28,8 +30,9 @@ pub struct Connection {
     writes: Option<Pace>,
     /// When the stream's deadline was last moved, and how far ahead; it is not moved at every call.
     moved: Option<(Instant, Duration)>,
-    buffer: Box<[u8]>,
-    /// 0 <= `start` <= `end` <= `BUFFER`.
+    /// Grows up to [`BUFFER`].
+    buffer: Vec<u8>,
+    /// 0 <= `start` <= `end` <= `buffer.len()`.
     start: usize,
     end: usize,
     interrupter: Interrupter,
@@ -73,7 +76,7 @@ impl Connection {
     #[must_use]
     pub fn new(stream: Box<dyn Stream>, patience: Duration) -> Self {
         let interrupter = stream.interrupter();
-        let buffer = vec![0; BUFFER].into_boxed_slice();
+        let buffer = vec![0; FIRST];
         Self {
             stream,
             patience,
@@ -163,6 +166,9 @@ impl Connection {
         if self.end == self.buffer.len() {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
+            if self.buffer.len() < BUFFER {
+                self.buffer.resize(BUFFER, 0);
+            }
         }
         let end = self.end;
         let n = self.read_paced(|stream, buffer| stream.read(&mut buffer[end..]))?;
@@ -368,7 +374,7 @@ impl Connection {
     /// # Errors
     /// The stream's error.
     pub fn look(&mut self) -> io::Result<Option<usize>> {
-        let has_room = self.end - self.start < self.buffer.len();
+        let has_room = self.end - self.start < BUFFER;
         if has_room && self.stream.is_readable() { self.fill().map(Some) } else { Ok(None) }
     }
 

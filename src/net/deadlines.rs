@@ -113,11 +113,14 @@ impl Clocks {
         Self { deadlines, begun: now, message: None, progress: Progress::Nothing }
     }
 
-    /// Notes what the client has done. Returns whether it acted for the first time.
-    pub(crate) fn progress(&mut self, progress: Progress) -> bool {
-        let is_first = progress == Progress::Acted && self.progress < Progress::Acted;
+    /// Notes what the client has done.
+    pub(crate) fn progress(&mut self, progress: Progress) {
         self.progress = self.progress.max(progress);
-        is_first
+    }
+
+    /// Returns whether the client has begun a file or got an answer to MODE 3.
+    pub(crate) const fn has_acted(&self) -> bool {
+        matches!(self.progress, Progress::Acted)
     }
 
     /// Notes whether a message has begun and not ended, and returns the moment when its reading fails.
@@ -259,12 +262,11 @@ mod tests {
         assert_eq!(clocks.missed(at(15)), Some(Late::Message(10 * SECOND)));
         assert_eq!(clocks.reading(true, at(29)), Some(at(15)));
         clocks.end_message();
-        assert!(!clocks.progress(Progress::Spoke));
+        clocks.progress(Progress::Spoke);
         assert_eq!(clocks.reading(false, at(29)), Some(at(60)));
         assert_eq!(clocks.missed(at(60)), Some(Late::Begin(60 * SECOND)));
-        assert!(clocks.progress(Progress::Acted), "the first time");
-        assert!(!clocks.progress(Progress::Acted));
-        assert!(!clocks.progress(Progress::Spoke));
+        clocks.progress(Progress::Acted);
+        clocks.progress(Progress::Spoke);
         assert_eq!(clocks.reading(false, at(500)), None);
         assert_eq!(clocks.missed(at(100_000)), None);
         assert_eq!(clocks.reading(true, at(600)), Some(at(610)));

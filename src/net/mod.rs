@@ -30,6 +30,7 @@
 //! the peer is compared with its limit before anything is allocated ([`wire::Part`], [`service::Policy`]); no file is held
 //! in memory.
 
+pub(crate) mod admission;
 pub(crate) mod budget;
 pub(crate) mod connection;
 pub(crate) mod deadlines;
@@ -39,6 +40,8 @@ pub(crate) mod ending;
 pub(crate) mod framing;
 pub(crate) mod handshake;
 pub(crate) mod interrupter;
+pub(crate) mod network;
+pub(crate) mod penalties;
 pub(crate) mod receive;
 pub(crate) mod record;
 pub(crate) mod refusal;
@@ -49,6 +52,7 @@ pub(crate) mod throttle;
 pub(crate) mod upload;
 pub(crate) mod wire;
 pub(crate) mod word;
+pub(crate) mod work;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -9,12 +9,15 @@ use strum::VariantArray as _;
 use thiserror::Error;
 
 use super::Observer;
+use super::admission::Admission;
 use super::budget::PaddingBudget;
 use super::deadlines::{Deadlines, Late};
 use super::framing::FramingError;
 use super::handshake::Unsignable;
+use super::penalties::Penalize;
 use super::refusal::Refusal;
 use super::wire::WireError;
+use super::work::Work;
 use crate::crypto::OpenError;
 use crate::crypto::identity::{Identity, IdentityError};
 use crate::crypto::padding::Paddings;
@@ -51,6 +54,12 @@ pub struct Policy {
     pub meta: bool,
     /// How MODE 3 is answered.
     pub reply: Reply,
+    /// How many sessions there are at once.
+    pub admission: Admission,
+    /// What clients may ask of the server's key.
+    pub work: Work,
+    /// Addresses that are refused for a while after bad sessions.
+    pub penalize: Penalize,
     /// How long clients may take.
     pub deadlines: Deadlines,
     /// Whether files are hashed. Without a hash there are no receipts, and a file that is stored already is stored again.
@@ -78,6 +87,9 @@ impl Default for Policy {
             paths: true,
             meta: true,
             reply: Reply::default(),
+            admission: Admission::default(),
+            work: Work::default(),
+            penalize: Penalize::default(),
             deadlines: Deadlines::default(),
             digest: FileDigest::Sha256,
         }
@@ -290,6 +302,24 @@ pub(crate) enum ReceiveError {
     /// No thread could be started for the body.
     #[error(transparent)]
     Threads(#[from] NoThread),
+    /// A message that came too often in this connection.
+    #[error("at byte {offset}: {what} came more than {most} times in one connection, with {files} files")]
+    TooOften {
+        /// Position in the connection.
+        offset: u64,
+        /// The message.
+        what: &'static str,
+        /// How often it may come.
+        most: u64,
+        /// Files of the connection.
+        files: u64,
+    },
+    /// The key was in use for other clients all the time.
+    #[error("at byte {offset}: other clients used the key all the time (--rsa-rate)")]
+    Overloaded {
+        /// Position in the connection.
+        offset: u64,
+    },
     /// The client missed a deadline.
     #[error("at byte {offset}: {late}")]
     Late {
@@ -333,8 +363,11 @@ impl ReceiveError {
             Self::TooLarge { .. } => RefusalKind::Size,
             Self::Name(_) => RefusalKind::Name,
             Self::Store(StoreError::Exists { .. }) => RefusalKind::Exists,
-            Self::Unsignable(_) => RefusalKind::Request,
-            Self::Open(OpenError::Machine(_)) | Self::Identity(_) | Self::Threads(_) => RefusalKind::Machine,
+            Self::Unsignable(_) | Self::TooOften { .. } => RefusalKind::Request,
+            Self::Open(OpenError::Machine(_))
+            | Self::Identity(_)
+            | Self::Threads(_)
+            | Self::Overloaded { .. } => RefusalKind::Machine,
             Self::Open(_) => RefusalKind::Content,
             Self::Replay { .. } => RefusalKind::Replay,
             Self::Store(_) => RefusalKind::Store,
@@ -342,6 +375,23 @@ impl ReceiveError {
             Self::Cut { .. } => RefusalKind::Cut,
             Self::Late { .. } => RefusalKind::Late,
         }
+    }
+
+    /// Returns whether an honest client does not cause it, or only one whose author is still at work. What depends on a
+    /// file, as its name or size, does not count.
+    #[must_use]
+    pub(crate) const fn is_bad(&self) -> bool {
+        matches!(
+            self,
+            Self::Wire(_)
+                | Self::Framing(_)
+                | Self::Open(OpenError::Rejected)
+                | Self::Order { .. }
+                | Self::Unsignable(_)
+                | Self::Replay { .. }
+                | Self::TooOften { .. }
+                | Self::Late { .. }
+        )
     }
 
     /// Returns the reason that the client receives. `is_begun`: the error came after the body began, so it may depend on
@@ -357,8 +407,8 @@ impl ReceiveError {
             // An announced padding reveals nothing about decrypted bytes.
             Self::Padding { .. } | Self::PaddingOff if !is_begun => Refusal::Policy,
             Self::Name(_) => Refusal::Name,
-            Self::Unsignable(_) | Self::Late { .. } => Refusal::Policy,
-            Self::Identity(_) | Self::Threads(_) => Refusal::Busy,
+            Self::Unsignable(_) | Self::Late { .. } | Self::TooOften { .. } => Refusal::Policy,
+            Self::Identity(_) | Self::Threads(_) | Self::Overloaded { .. } => Refusal::Busy,
             Self::TooLarge { .. }
             | Self::Wire(_)
             | Self::Framing(_)

@@ -96,6 +96,19 @@ impl Home {
         program
     }
 
+    /// Starts the program with a limit of open files.
+    pub(crate) fn start_with_files(
+        &self,
+        files: u64,
+        args: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Program {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &format!(r#"ulimit -n {files}; exec "$0" "$@""#), env!("CARGO_BIN_EXE_upseal")]);
+        let mut program = self.start_command(shell, args, &[]);
+        drop(program.child.stdin.take());
+        program
+    }
+
     fn start_command(
         &self,
         mut command: Command,
@@ -168,6 +181,11 @@ impl Program {
     /// Waits until a server with `--json` listens; returns its address.
     pub(crate) fn address(&mut self) -> String {
         self.json(|value| value["event"] == "listening")["address"].as_str().unwrap().to_owned()
+    }
+
+    /// Returns the id of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -1,7 +1,10 @@
 //! `upseal serve`: receives files, without a screen or with one (`--ui`).
 
 mod limits;
+mod log;
+mod names;
 mod picture;
+mod rates;
 mod screen;
 mod share;
 mod watch;
@@ -73,6 +76,7 @@ pub(crate) fn run(mut args: Serve, plain: bool) -> Result<u8, Fault> {
     }
     let checks = Arc::new(Checks::of(&prepared.service));
     let page = printer.page(args, &checks)?;
+    let writer = printer.log().start().map_err(|e| system("cannot start a thread", &e))?;
     let server = Server::start(prepared.listener, Arc::new(prepared.service), prepared.lifetime)
         .map_err(|e| system("cannot start a thread", &e))?;
     let stopper = server.stopper();
@@ -87,6 +91,8 @@ pub(crate) fn run(mut args: Serve, plain: bool) -> Result<u8, Fault> {
         .map_err(|e| system("cannot start a thread", &e))?;
     server.wait();
     drop(page);
+    printer.log().end();
+    writer.wait();
     Ok(0)
 }
 
@@ -137,7 +143,9 @@ fn prepare(args: &Serve, observer: Arc<dyn Observer>, former: Option<&Former>) -
     let bound = listener.local_addr().map_err(|e| system("cannot listen", &e))?;
     let budget =
         identity.as_deref().map(|own| budget(args, history.history(), own)).transpose()?.unwrap_or_default();
-    let mut warnings = [exposed, padding_warnings(args, &variants, paddings, &budget)].concat();
+    let (admission, few) = limits::admission(&args.limits);
+    let mut warnings =
+        [exposed, few.into_iter().collect(), padding_warnings(args, &variants, paddings, &budget)].concat();
     store.consult(Arc::clone(&history) as Arc<dyn Catalogue>);
     let policy = Policy {
         variants,
@@ -149,6 +157,9 @@ fn prepare(args: &Serve, observer: Arc<dyn Observer>, former: Option<&Former>) -
         paths: args.paths == Paths::Keep,
         meta: args.meta == KeepMeta::Keep,
         reply: Reply { gap: args.reply_gap.0, certificate_first: args.reply_order == ReplyOrder::CertFirst },
+        admission,
+        work: limits::work(&args.limits),
+        penalize: limits::penalize(&args.limits),
         deadlines: limits::deadlines(&args.limits),
         digest: args.digest,
     };

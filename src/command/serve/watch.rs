@@ -4,8 +4,8 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
+use super::limits;
+use super::log::Log;
 use crate::cli::Serve;
 use crate::event::{Blame, Event, Fault, Track};
 use crate::meter::Meter;
@@ -16,17 +16,23 @@ use crate::output::{Output, Style};
 
 /// Prints the events of all sessions, one at a time, and counts them for `--metrics`. A log has no progress bars.
 pub(super) struct Printer {
-    output: Mutex<Output>,
+    log: Log,
     metrics: Option<Arc<Metrics>>,
 }
 
 impl Printer {
     /// Creates a printer for these flags. With `plain`, it prints whole sentences.
     pub(super) fn new(args: &Serve, plain: bool) -> Self {
+        let output = Output::new(Style::of(args.json, false, plain));
         Self {
-            output: Mutex::new(Output::new(Style::of(args.json, false, plain))),
+            log: Log::new(output, limits::log_rate(args), !args.json),
             metrics: args.metrics.is_some().then(|| Arc::new(Metrics::new())),
         }
+    }
+
+    /// Returns the log.
+    pub(super) const fn log(&self) -> &Log {
+        &self.log
     }
 
     /// Starts the pages of `--metrics`, if they are asked for, and says where they are.
@@ -52,7 +58,7 @@ impl Observer for Printer {
         if let Some(metrics) = &self.metrics {
             metrics.event(&event);
         }
-        self.output.lock().show(&event);
+        self.log.event(event);
     }
 
     fn watch(&self, track: Track, meter: Arc<Meter>) {

@@ -25,6 +25,9 @@ use super::{Open, OpenError, Seal, SealError, digest_more};
 use crate::digest::{Digest, FileDigest};
 use crate::event::Padding;
 
+/// Blocks in which a file has at least one byte, beyond as many at its beginning.
+const EMPTY_BLOCKS: u64 = 64;
+
 /// Number of blocks by which CP1 is distinguished from AP (docs/protocol.md, section "AP or CP1").
 const TELLING_BLOCKS: usize = 4;
 
@@ -199,6 +202,14 @@ impl BlockOpener {
     #[must_use]
     pub(crate) const fn counted(&self) -> u64 {
         self.counted
+    }
+
+    /// Returns whether the blocks have fewer than one byte in [`EMPTY_BLOCKS`]: each costs a private-key operation, and a
+    /// body of empty blocks need not end.
+    #[must_use]
+    pub(crate) fn is_mostly_empty(&self) -> bool {
+        let blocks = self.seen / self.identity.modulus_bytes() as u64;
+        blocks > self.counted.saturating_add(1).saturating_mul(EMPTY_BLOCKS)
     }
 
     /// Returns whether the last block was not full, which ends a file in framing E. An invalid block counts as full.

@@ -10,14 +10,13 @@
 //! After the first amendment it is known that short blocks do not end the file. From then on it is published at a MODE,
 //! the end, or silence; and the silence doubles each time, because each amendment copies the file.
 
-use std::num::NonZero;
-use std::sync::{Arc, LazyLock};
-use std::thread;
+use std::sync::Arc;
 
 use super::arriving::Blocks;
 use super::body::{Input, Slot, Units, on_this_thread};
 use super::current::{Current, NO_KEY, OpenEnded};
 use super::failed::{About as _, Failed};
+use super::turns::WORKERS;
 use super::{ReceiveError, Session};
 use crate::crypto::Open as _;
 use crate::crypto::identity::Identity;
@@ -32,11 +31,10 @@ use crate::pipeline;
 const STEP_BLOCKS: usize = 64;
 /// Blocks of a step at least: whole groups of the engine, and well above the cost of passing it on.
 const LEAST_BLOCKS: usize = 16;
-/// Bytes of blocks above which a pipeline is worth its cost.
-const CHUNK: u64 = 4 << 10;
-
-/// Number of threads: one for each core.
-static WORKERS: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism().map_or(1, NonZero::get));
+/// The error for a body of empty blocks.
+const EMPTY: &str = "fewer than one byte in 64 CP1 blocks; the client must send fuller blocks";
+/// Bytes of blocks up to which one thread is enough, and after which a body asks for more.
+const CHUNK: usize = 4 << 10;
 
 impl Session<'_> {
     /// Receives a CP1 body, or one more block of one and the blocks that follow it at once.
@@ -73,7 +71,7 @@ impl Session<'_> {
                     body.skip_pairs(pairs);
                     continue;
                 }
-                if let Some(left) = body.joined().filter(|left| *left > CHUNK) {
+                if let Some(left) = body.joined().filter(|left| *left > CHUNK as u64) {
                     let torn = usize::try_from(left % k as u64).unwrap_or(0);
                     if torn == 0 {
                         self.many_blocks(&identity, blocks, left / k as u64, Units { k, pairs: false })?;
@@ -99,6 +97,9 @@ impl Session<'_> {
                     file.store()?;
                     self.take_of(&blocks.file.meter, skip + length);
                     self.check_size(blocks.opener.counted())?;
+                    if blocks.opener.is_mostly_empty() {
+                        return Err(self.order(EMPTY).into());
+                    }
                 }
                 Step::End if has_ended => return Ok(()),
                 // More may follow it at once.
@@ -122,37 +123,42 @@ impl Session<'_> {
         let mut at = self.decoder.offset();
         let mut slots = std::mem::take(&mut self.slots);
         let workers = *WORKERS;
-        meter.set_workers(workers);
         // Small steps at the end of what is here, so that no core waits long for another.
         let step = usize::try_from(count).unwrap_or(usize::MAX) / (8 * workers);
         let step = step.clamp(LEAST_BLOCKS, STEP_BLOCKS).next_multiple_of(LEAST_BLOCKS);
         let left = count.saturating_mul(units.bytes() as u64);
         let mut input = Input::new(&mut self.connection, &mut self.decoder, &meter, units, left);
         let interrupter = input.interrupter();
-        let read = |slot: &mut Slot| input.read(slot, step * units.bytes());
+        let mut read = |slot: &mut Slot| input.read(slot, step * units.bytes());
         let open = |slot: &mut Slot| {
             slot.strip(&units);
             meter.timed(Stage::Open, || slot.opened = open_blocks(identity, paddings, slot.body()));
             Ok(())
         };
-        let store = |slot: &mut Slot| {
+        let mut store = |slot: &mut Slot| {
             file.keep(slot.body())?;
             at += (slot.opened.len() * units.bytes()) as u64;
             meter.timed(Stage::Open, || {
                 slot.opened.drain(..).for_each(|block| opener.absorb(block, &mut file.plain));
             });
             file.store()?;
+            if opener.is_mostly_empty() {
+                return Err(ReceiveError::Order { offset: at, what: EMPTY });
+            }
             let size = opener.counted();
             if size > limit { Err(ReceiveError::TooLarge { offset: at, size, limit }) } else { Ok(()) }
         };
-        let result = if count.saturating_mul(units.k as u64) <= CHUNK {
-            slots.resize_with(slots.len().max(1), Slot::default);
-            on_this_thread(&mut slots[0], read, open, store)
-        } else {
-            slots.resize_with(slots.len().max(3 * workers), Slot::default);
-            let work = (0..workers).map(|_| &open).collect();
-            pipeline::run("blocks", &mut slots, read, work, store, || interrupter.interrupt())
+        slots.resize_with(slots.len().max(1), Slot::default);
+        let result = match on_this_thread(&mut slots[0], CHUNK, &mut read, open, &mut store) {
+            Ok(Some(_turn)) => {
+                meter.set_workers(workers);
+                slots.resize_with(slots.len().max(3 * workers), Slot::default);
+                let work = (0..workers).map(|_| &open).collect();
+                pipeline::run("blocks", &mut slots, read, work, store, || interrupter.interrupt())
+            }
+            ended => ended.map(drop),
         };
+        slots.truncate(1);
         self.slots = slots;
         drop(input);
         self.charge(blocks.opener.take_miss());

@@ -1,15 +1,17 @@
 //! A body of known length on its way into the store (Plain, AP and CP2), and the input of CP1's pipeline.
 //!
 //! ```text
-//!   up to CHUNK      read ─ open ─ store               on this thread: another one costs more than the work
-//!   more             read ║ open ║ store               a pipeline: each stage has a thread
+//!   first MiB        read ─ open ─ store               on this thread, in small steps: a body may stall
+//!   more             read ║ open ║ store               a pipeline, if there is a turn: each stage has a thread
 //!   Plain, AP, unhashed    splice                      the kernel alone, into a file
 //! ```
 
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::arriving::Arriving;
+use super::turns::Turn;
 use super::{ReceiveError, Session};
 use crate::crypto::rsa_blocks::Opened;
 use crate::crypto::{Clear, Open};
@@ -22,8 +24,12 @@ use crate::net::wire::Decoder;
 use crate::net::word::{WORD, read_word};
 use crate::pipeline::{self, Filled};
 
-/// Bytes of the body in one step.
+/// Bytes of the body in one step of the pipeline, and of a body that is not spliced.
 const CHUNK: usize = 256 << 10;
+/// Bytes of the body in one step on the session's thread.
+const STEP: usize = 32 << 10;
+/// Bytes after which a body asks for threads of its own, again and again.
+const ASK: usize = 1 << 20;
 /// Steps in flight: one in each stage, and one between the first two.
 const SLOTS: usize = 4;
 
@@ -128,6 +134,7 @@ impl<'a> Input<'a> {
     pub(super) fn read(&mut self, slot: &mut Slot, most: usize) -> Result<Filled, ReceiveError> {
         let unit = self.units.bytes();
         let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(most);
+        // Not the whole body: a length that a peer stated allocates nothing.
         if slot.body.len() < most {
             slot.body.resize(most, 0);
         }
@@ -164,19 +171,29 @@ impl Drop for Input<'_> {
     }
 }
 
-/// Runs the three stages on this thread, one after the other.
+/// Runs the three stages on this thread, one after the other, until the last step, or until a turn is free; `None`: it was
+/// the last step.
 pub(super) fn on_this_thread<E>(
     slot: &mut Slot,
+    ask: usize,
     mut read: impl FnMut(&mut Slot) -> Result<Filled, E>,
     mut open: impl FnMut(&mut Slot) -> Result<(), E>,
     mut store: impl FnMut(&mut Slot) -> Result<(), E>,
-) -> Result<(), E> {
+) -> Result<Option<Turn<'static>>, E> {
+    let mut done = 0;
     loop {
         let filled = read(slot)?;
+        done += slot.len;
         open(slot)?;
         store(slot)?;
         if filled == Filled::Last {
-            return Ok(());
+            return Ok(None);
+        }
+        if done >= ask {
+            if let Some(turn) = Turn::try_take() {
+                return Ok(Some(turn));
+            }
+            done = 0;
         }
     }
 }
@@ -216,10 +233,11 @@ impl Session<'_> {
         let is_short = m1 <= CHUNK as u64;
         // A pauser costs two system calls, which a short body does not need.
         let interrupter = if is_short { Interrupter::default() } else { input.interrupter() };
-        let read = |slot: &mut Slot| input.read(slot, CHUNK);
+        let step = AtomicUsize::new(STEP);
+        let mut read = |slot: &mut Slot| input.read(slot, step.load(Ordering::Relaxed));
         let is_clear = matches!(opener, Opener::Clear(_));
         let Arriving { ciphertext, pending, .. } = file;
-        let open = |slot: &mut Slot| {
+        let mut open = |slot: &mut Slot| {
             let body = &slot.body[..slot.len];
             meter.timed(Stage::Open, || {
                 match &mut opener {
@@ -236,7 +254,7 @@ impl Session<'_> {
                 Ok(())
             })
         };
-        let store = |slot: &mut Slot| {
+        let mut store = |slot: &mut Slot| {
             let body = &slot.body[..slot.len];
             let plain = if is_clear { body } else { &slot.plain };
             meter.timed(Stage::Store, || {
@@ -248,12 +266,16 @@ impl Session<'_> {
             meter.add_file(plain.len() as u64);
             Ok(())
         };
-        let result = if is_short {
-            slots.resize_with(slots.len().max(1), Slot::default);
-            on_this_thread(&mut slots[0], read, open, store)
-        } else {
-            slots.resize_with(SLOTS, Slot::default);
-            pipeline::run("receive", &mut slots, read, vec![open], store, || interrupter.interrupt())
+        slots.resize_with(1, Slot::default);
+        let result = match on_this_thread(&mut slots[0], ASK, &mut read, &mut open, &mut store) {
+            Ok(Some(_turn)) => {
+                step.store(CHUNK, Ordering::Relaxed);
+                // Large buffers live as long as their pipeline.
+                let mut slots: Vec<Slot> = (0..SLOTS).map(|_| Slot::default()).collect();
+                let work = vec![&mut open];
+                pipeline::run("receive", &mut slots, &mut read, work, &mut store, || interrupter.interrupt())
+            }
+            ended => ended.map(drop),
         };
         self.slots = slots;
         result

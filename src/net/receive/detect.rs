@@ -10,7 +10,7 @@ use crate::crypto::padding::Paddings;
 use crate::crypto::rsa_blocks::{BlockOpener, Guess, guess};
 use crate::digest::FileDigest;
 use crate::event::{Event, Padding, Variant};
-use crate::net::budget::address_of;
+use crate::net::network::address_of;
 use crate::net::wire::Continuation;
 use crate::net::word::{WORD, word};
 use crate::store::Published;

@@ -14,7 +14,6 @@ use crate::crypto::fernet::{TokenOpener, token_len};
 use crate::event::{Event, Track, Variant};
 use crate::history::Seen;
 use crate::meter::Meter;
-use crate::net::deadlines::Progress;
 use crate::net::framing::Body;
 use crate::store::{Discard, FileName, Incoming, Pending};
 
@@ -38,7 +37,7 @@ impl Session<'_> {
             return Err(self.order("MODE 1 before any MODE 0: a file without a name").into());
         };
         let name = announced.name.clone();
-        self.clocks.progress(Progress::Acted);
+        self.act();
         self.begin_body();
         if m1 > SMALL {
             self.publish_group()?;

@@ -8,11 +8,13 @@
 //!   body.rs        Plain, AP, CP2        blocks.rs    CP1             arriving.rs   a file on its way
 //!   opening.rs     the first blocks of CP1, by which a replay is recognised
 //!   publishing.rs  commit, rows, events  history.rs   replay guard    receipts.rs   receipts
+//!   turns.rs       which bodies have threads
 //!   failed.rs      an error, the file that it is about, and the refusal
 //! ```
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use self::body::Slot;
@@ -31,6 +33,7 @@ use super::handshake::Offer;
 use super::service::{Policy, ReceiveError, Service};
 use super::wire::{Decoder, Message, WireError};
 use super::word::WORD;
+use super::work::Queue;
 use crate::crypto::identity::Identity;
 use crate::digest::Digest;
 use crate::event::SessionId;
@@ -54,6 +57,7 @@ mod receipts;
 mod room;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 /// Silence after which an open-ended file is published (docs/protocol.md, section CP1).
 const SILENCE: Duration = Duration::from_secs(1);
@@ -96,6 +100,17 @@ pub struct Session<'a> {
     peer: String,
     client: Client,
     clocks: Clocks,
+    /// Set when the client has begun a file or got an answer to MODE 3.
+    acted: Arc<AtomicBool>,
+    /// Queue before the server's key.
+    queue: Arc<Queue>,
+    /// Messages that were to be signed, and session keys.
+    proofs: u64,
+    keys: u64,
+    /// Whether the session was malformed, refused for what the client did, or abandoned.
+    is_bad: bool,
+    /// Whether MODE 2 came.
+    said_goodbye: bool,
     /// The latest MODE 0.
     name: Option<Announced>,
     /// Files begun, from 1.
@@ -147,6 +162,12 @@ impl<'a> Session<'a> {
             peer,
             client: Client::default(),
             clocks: Clocks::new(service.policy.deadlines, Instant::now()),
+            acted: Arc::default(),
+            queue: Arc::default(),
+            proofs: 0,
+            keys: 0,
+            is_bad: false,
+            said_goodbye: false,
             name: None,
             ordinal: 0,
             current: Current::Idle,
@@ -157,6 +178,21 @@ impl<'a> Session<'a> {
             slots: Vec::new(),
             group: Vec::new(),
         }
+    }
+
+    /// Sets the mark that the session sets when its client has begun a file or got an answer to MODE 3.
+    pub(super) fn marking(self, acted: Arc<AtomicBool>) -> Self {
+        Self { acted, ..self }
+    }
+
+    /// Makes the session wait for the server's key in this queue.
+    pub(super) fn queueing(self, queue: Arc<Queue>) -> Self {
+        Self { queue, ..self }
+    }
+
+    /// Returns whether the session was malformed, refused for what the client did, or abandoned before it did anything.
+    pub(super) const fn is_bad(&self) -> bool {
+        self.is_bad
     }
 
     /// Serves the connection to its end. A refusal is reported to the observer.
@@ -183,8 +219,15 @@ impl<'a> Session<'a> {
         self.close_current();
         self.release_claims();
         match result {
-            Ok(()) => self.connection.end_in_order(),
-            Err(failed) => self.fail(&failed),
+            Ok(()) => {
+                self.is_bad = !self.clocks.has_acted() && !self.said_goodbye;
+                self.connection.end_in_order();
+            }
+            Err(failed) => {
+                let is_cut = matches!(failed.why, ReceiveError::Cut { .. });
+                self.is_bad = failed.why.is_bad() || (is_cut && !self.clocks.has_acted());
+                self.fail(&failed);
+            }
         }
     }
 
@@ -210,7 +253,10 @@ impl<'a> Session<'a> {
                 Message::EndOfBlocks => self.end_of_blocks()?,
                 Message::Authenticate(message) => self.prove(&message)?,
                 Message::SessionKey(wrapped) => self.agree(&wrapped)?,
-                Message::Close => return Ok(self.farewell()?),
+                Message::Close => {
+                    self.said_goodbye = true;
+                    return Ok(self.farewell()?);
+                }
             }
         }
         self.settle()
@@ -313,6 +359,12 @@ impl<'a> Session<'a> {
             Some(late) => ReceiveError::Late { offset: self.offset(), late },
             None => self.cut(Some(timeout)),
         }
+    }
+
+    /// Notes that the client has begun a file or got an answer to MODE 3.
+    fn act(&mut self) {
+        self.clocks.progress(Progress::Acted);
+        self.acted.store(true, Ordering::Relaxed);
     }
 
     /// Begins to wait for the bytes of a body.

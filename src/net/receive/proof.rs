@@ -1,5 +1,6 @@
 //! MODE 3 and MODE 4: the server's signature, and the session key of CP2.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
@@ -12,11 +13,12 @@ use crate::crypto::receipt::Request;
 use crate::crypto::rsa_batch::BatchError;
 use crate::digest::Digest;
 use crate::event::Event;
-use crate::net::deadlines::Progress;
 use crate::net::handshake::{Limits, Offer, check_signable, server_line};
-use crate::net::service::Reply;
+use crate::net::network::Network;
+use crate::net::service::{Policy, Reply};
 use crate::net::wire::Continuation;
 use crate::net::word::word;
+use crate::net::work::{Queue, Turn};
 
 /// The error for a piece of a session key, where a server without a key would need one. Such a server refuses MODE 4,
 /// so no piece can follow.
@@ -38,6 +40,7 @@ impl Session<'_> {
             self.client.hello = Offer::parse(message);
             return Err(self.order("MODE 3, but this server has no certificate and serves Plain only"));
         };
+        self.count_proof()?;
         check_signable(message)?;
         let gives_receipts = self.service.receipt_signer().is_ok();
         // A server that gives no receipts answers a request like any other message: "delivered, no receipt".
@@ -54,12 +57,50 @@ impl Session<'_> {
             line = server_line(gives_receipts, policy.deadlines.idle.as_secs(), &Limits::of(policy));
         }
         self.client.first_message.get_or_insert_with(|| Digest::of(message));
+        let queue = Arc::clone(&self.queue);
+        let turn = self.wait_for_key(&queue)?;
         let signature = identity.sign(message)?;
+        drop(turn);
+        // Before the client can know: from now on its session is not closed for another one.
+        self.act();
         self.answer(signature, [line.as_bytes(), identity.certificate_pem()].concat())?;
         self.client.was_answered = true;
-        self.clocks.progress(Progress::Acted);
         self.service.observer.event(Event::SessionProved { session: self.id });
         Ok(())
+    }
+
+    /// Counts a message to sign, of which a connection has a few and two more for each file: one before it, and one that
+    /// asks for its receipt.
+    fn count_proof(&mut self) -> Result<(), ReceiveError> {
+        self.proofs += 1;
+        let most = self.service.policy.work.proofs.saturating_add(self.ordinal.saturating_mul(2));
+        self.check_count("MODE 3", self.proofs, most)
+    }
+
+    /// Counts a session key, or a piece of one.
+    fn count_key(&mut self) -> Result<(), ReceiveError> {
+        self.keys += 1;
+        let pieces = KEY_PIECES as u64;
+        let most = self.service.policy.work.keys.saturating_add(self.ordinal.saturating_mul(pieces));
+        self.check_count("MODE 4", self.keys, most)
+    }
+
+    const fn check_count(&self, what: &'static str, count: u64, most: u64) -> Result<(), ReceiveError> {
+        if count <= most {
+            return Ok(());
+        }
+        Err(ReceiveError::TooOften { offset: self.offset(), what, most, files: self.ordinal })
+    }
+
+    /// Waits until the server's key is free for this session.
+    fn wait_for_key<'q>(&self, queue: &'q Queue) -> Result<Turn<'q>, ReceiveError> {
+        // The first proof, the first session key, and one more for each file.
+        let is_first = self.proofs + self.keys <= 2 + self.ordinal;
+        let Policy { work, deadlines, .. } = &self.service.policy;
+        let who = (Network::of_peer(&self.peer), is_first);
+        queue
+            .wait(who, *work, deadlines.message, || self.connection.is_interrupted())
+            .ok_or(ReceiveError::Overloaded { offset: self.offset() })
     }
 
     /// Sends the two parts of an answer to MODE 3, by four writes.
@@ -84,14 +125,18 @@ impl Session<'_> {
     /// surfaces at the HMAC.
     pub(super) fn agree(&mut self, wrapped: &[u8]) -> Result<(), ReceiveError> {
         let identity = self.identity("MODE 4, but this server has no key and serves Plain only")?;
+        self.count_key()?;
         let digest = Digest::of(wrapped);
         self.check_fresh(digest)?;
+        let queue = Arc::clone(&self.queue);
+        let _turn = self.wait_for_key(&queue)?;
         self.unwrap(&identity, wrapped, vec![digest]);
         Ok(())
     }
 
     /// Receives one more block of a session key, behind its length.
     pub(super) fn one_more_key_piece(&mut self, blocks: Vec<u8>) -> Result<(), Failed> {
+        self.count_key()?;
         let identity = self.identity(NO_KEY)?;
         let k = identity.modulus_bytes();
         self.begin_body();

@@ -1,0 +1,112 @@
+//! Tests of the accept loop.
+
+use std::io::Read as _;
+use std::net::{Ipv4Addr, TcpStream};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::*;
+use crate::digest::Digest;
+use crate::event::Event;
+use crate::history::{History, Seen, Serving};
+use crate::net::Observer;
+use crate::net::budget::PaddingBudget;
+use crate::net::service::Policy;
+use crate::store::{Folder, Nowhere};
+use crate::testing::EventLog;
+
+/// An accept loop that has not begun.
+fn accept_loop(log: Arc<EventLog>, history: Option<Arc<Serving>>, upkeep: Upkeep) -> Accept {
+    let service = Service {
+        policy: Policy::default(),
+        identity: None,
+        store: Arc::new(Nowhere),
+        ciphertext: None,
+        history,
+        budget: PaddingBudget::default(),
+        observer: log,
+    };
+    let (woken, wake) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
+    Accept {
+        listener: TcpListener::bind("127.0.0.1:0").unwrap(),
+        woken,
+        lifetime: Lifetime::UntilStopped,
+        shared: Arc::new(Shared {
+            state: Mutex::default(),
+            service: Mutex::new(Arc::new(service)),
+            queue: Arc::default(),
+            wake,
+        }),
+        threads: Vec::new(),
+        numbers: Arc::default(),
+        stack: STACK,
+        upkeep,
+        tally: Tally::default(),
+        waiting: VecDeque::new(),
+        refused: VecDeque::new(),
+        reserve: accept::reserve(),
+    }
+}
+
+#[test]
+fn the_accept_loop_maintains_the_history() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = Arc::new(History::open(&folder.path().join("history.db")).unwrap());
+    let (serving, _) = Serving::open(Arc::clone(&history), folder.path(), i64::MAX, 0).unwrap();
+    history.remember(&[(Seen::Token, Digest([1; 32]))], 1000).unwrap();
+    let upkeep = Upkeep::new(Duration::ZERO, Instant::now());
+    let mut accept = accept_loop(Arc::default(), Some(serving), upkeep);
+    let address = accept.listener.local_addr().unwrap();
+    let client = TcpStream::connect(address).unwrap();
+    accept.turn(true).unwrap();
+    assert!(!history.is_seen(Seen::Token, Digest([1; 32])).unwrap());
+    drop(client);
+    accept.threads.drain(..).for_each(|thread| thread.join().unwrap());
+}
+
+#[test]
+fn a_session_without_a_thread_is_refused_and_reset() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = Arc::new(EventLog::default());
+    let service = Service {
+        policy: Policy::default(),
+        identity: None,
+        store: Arc::new(Folder::open(folder.path()).unwrap()),
+        ciphertext: None,
+        history: None,
+        budget: PaddingBudget::default(),
+        observer: Arc::clone(&log) as Arc<dyn Observer>,
+    };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    // No system has enough memory for this stack.
+    let server =
+        Server::sized(listener, Arc::new(service), Lifetime::UntilStopped, Arc::default(), 1 << 60).unwrap();
+    let mut client = TcpStream::connect(server.address()).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut said = Vec::new();
+    let end = client.read_to_end(&mut said);
+    assert_eq!(end.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    assert_eq!(said, [0xff]);
+    let note = log.wait_for(|event| matches!(event, Event::Note { .. })).unwrap();
+    assert!(matches!(&note, Event::Note { text } if text.contains("cannot accept a connection")), "{note:?}");
+}
+
+#[test]
+fn a_client_for_which_no_descriptor_is_left_is_refused_and_the_reserve_is_kept() {
+    let mut accept = accept_loop(Arc::default(), None, Upkeep::new(UPKEEP, Instant::now()));
+    let address = accept.listener.local_addr().unwrap();
+    let mut client = TcpStream::connect(address).unwrap();
+    let calls = AtomicU64::new(0);
+    accept
+        .accept(|listener| match calls.fetch_add(1, Ordering::Relaxed) {
+            0 => Err(io::Error::from(rustix::io::Errno::MFILE)),
+            _ => listener.accept(),
+        })
+        .unwrap();
+    let mut said = Vec::new();
+    assert_eq!(client.read_to_end(&mut said).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    assert_eq!(said, [0xff]);
+    assert!(accept.reserve.is_some(), "for the next one");
+    let text = accept.tally.line(Instant::now()).unwrap();
+    assert!(text.contains("1 refused: no file descriptor is left (ulimit -n)"), "{text}");
+}

@@ -1,9 +1,33 @@
 //! The limits of `upseal serve`: what a client may take of its time, connections, work and disk. `docs/reliability.md` has
 //! them in one table.
 
+use std::str::FromStr;
+
 use clap::{Args, ValueEnum};
 
 use super::{Patience, Size};
+
+/// Files and bytes of an address: `1000,10GiB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Quota {
+    /// Files in a day; `None`: any number.
+    pub files: Option<u64>,
+    /// Bytes in a day; `None`: any number.
+    pub bytes: Option<u64>,
+}
+
+impl FromStr for Quota {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (files, bytes) =
+            text.split_once(',').ok_or("expected files and a size, for example 1000,10GiB")?;
+        let files: u64 = files.parse().map_err(|_| "expected a whole number of files before the comma")?;
+        let Size(bytes) = bytes.parse()?;
+        let limit = |of: u64| (of > 0).then_some(of);
+        Ok(Self { files: limit(files), bytes: limit(bytes) })
+    }
+}
 
 /// Heading of the limits.
 const LIMITS: &str = "Limits";
@@ -54,6 +78,20 @@ pub(crate) struct Limits {
     /// then keeps its connection for ever.
     #[arg(long, value_name = "SIZE", default_value = "1KiB")]
     pub min_rate: Size,
+    /// Bytes that stay free on the disk of --store [default: 1 GiB or 5 % of it, whichever is less]
+    ///
+    /// A full disk stops other programs too. A file is refused before it is sent if it would not fit, together with those
+    /// that are on their way.
+    #[arg(long, value_name = "SIZE")]
+    pub min_free: Option<Size>,
+    /// Bytes of all files in --store [default: no limit]
+    #[arg(long, value_name = "SIZE")]
+    pub max_total: Option<Size>,
+    /// Files and bytes that one address may send in a day, such as 1000,10GiB [default: no limit]
+    ///
+    /// With 0 files or bytes, that kind has no limit.
+    #[arg(long, value_name = "FILES,SIZE")]
+    pub quota_per_address: Option<Quota>,
     /// Lines of the log in a second about one address [default: 10; with --json 1000]
     ///
     /// The rest of the second is one line with a sum. Otherwise a client could fill the log faster than the disk.
@@ -83,4 +121,19 @@ pub(crate) enum Penalize {
     Remote,
     /// Every address
     All,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_has_files_and_bytes() {
+        let quota = |text: &str| text.parse::<Quota>();
+        assert_eq!(quota("1000,10GiB"), Ok(Quota { files: Some(1000), bytes: Some(10 << 30) }));
+        assert_eq!(quota("0,5"), Ok(Quota { files: None, bytes: Some(5) }));
+        for bad in ["", "5", "x,5", "5,x", "5,5,5", "-1,5"] {
+            assert!(quota(bad).is_err(), "{bad}");
+        }
+    }
 }

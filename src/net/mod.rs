@@ -36,6 +36,7 @@ pub(crate) mod connection;
 pub(crate) mod deadlines;
 pub(crate) mod description;
 mod dial;
+pub(crate) mod disk;
 pub(crate) mod ending;
 pub(crate) mod framing;
 pub(crate) mod handshake;

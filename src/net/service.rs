@@ -12,6 +12,7 @@ use super::Observer;
 use super::admission::Admission;
 use super::budget::PaddingBudget;
 use super::deadlines::{Deadlines, Late};
+use super::disk::{DiskLimits, NoRoom};
 use super::framing::FramingError;
 use super::handshake::Unsignable;
 use super::penalties::Penalize;
@@ -58,6 +59,8 @@ pub struct Policy {
     pub admission: Admission,
     /// What clients may ask of the server's key.
     pub work: Work,
+    /// What clients may take of the disk.
+    pub disk: Arc<DiskLimits>,
     /// Addresses that are refused for a while after bad sessions.
     pub penalize: Penalize,
     /// How long clients may take.
@@ -89,6 +92,7 @@ impl Default for Policy {
             reply: Reply::default(),
             admission: Admission::default(),
             work: Work::default(),
+            disk: Arc::default(),
             penalize: Penalize::default(),
             deadlines: Deadlines::default(),
             digest: FileDigest::Sha256,
@@ -247,6 +251,9 @@ pub(crate) enum ReceiveError {
     /// The file cannot be stored.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The file has no room on the disk.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     /// The history cannot tell whether this is a replay.
     #[error("the history cannot be read: {0}")]
     History(#[from] HistoryError),
@@ -346,6 +353,7 @@ impl ReceiveError {
             Self::Store(StoreError::Exists { .. }) => Blame::Peer,
             Self::Open(OpenError::Machine(_))
             | Self::Store(_)
+            | Self::NoRoom(NoRoom::Free { .. } | NoRoom::Total { .. })
             | Self::History(_)
             | Self::Unremembered(_)
             | Self::Identity(_)
@@ -370,7 +378,7 @@ impl ReceiveError {
             | Self::Overloaded { .. } => RefusalKind::Machine,
             Self::Open(_) => RefusalKind::Content,
             Self::Replay { .. } => RefusalKind::Replay,
-            Self::Store(_) => RefusalKind::Store,
+            Self::Store(_) | Self::NoRoom(_) => RefusalKind::Store,
             Self::History(_) | Self::Unremembered(_) => RefusalKind::History,
             Self::Cut { .. } => RefusalKind::Cut,
             Self::Late { .. } => RefusalKind::Late,
@@ -402,7 +410,7 @@ impl ReceiveError {
             Self::Variant { .. } => Refusal::Variant,
             Self::TooLarge { .. } if !is_begun => Refusal::Size,
             Self::Store(StoreError::Exists { .. }) => Refusal::Exists,
-            Self::Store(_) => Refusal::Disk,
+            Self::Store(_) | Self::NoRoom(_) => Refusal::Disk,
             Self::History(_) | Self::Unremembered(_) if !is_begun => Refusal::Disk,
             // An announced padding reveals nothing about decrypted bytes.
             Self::Padding { .. } | Self::PaddingOff if !is_begun => Refusal::Policy,

@@ -2,6 +2,7 @@
 //!
 //! - `admission`: how many sessions of one address and in all
 //! - `deadlines`: silence and trickles before, inside and after messages
+//! - `disk`: what stays free, the store's total, quotas, and kept ciphertext
 //! - `log`: a log that is not read, or that a client fills
 //! - `resources`: memory, threads and descriptors of sessions that stall
 //! - `work`: operations of the key, empty blocks, penalties
@@ -15,6 +16,7 @@ mod program;
 
 mod admission;
 mod deadlines;
+mod disk;
 mod log;
 mod resources;
 mod work;

@@ -1,12 +1,15 @@
 //! From the flags of the limits to the limits of a server.
 
+use std::path::Path;
 use std::time::Duration;
 
+use rustix::fs::statvfs;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::cli::{self, Limits, Patience, Serve};
 use crate::net::admission::Admission;
 use crate::net::deadlines::Deadlines;
+use crate::net::disk::DiskLimits;
 use crate::net::penalties::Penalize;
 use crate::net::work::Work;
 
@@ -36,6 +39,28 @@ pub(super) const fn penalize(limits: &Limits) -> Penalize {
         cli::Penalize::Off => Penalize::Off,
         cli::Penalize::Remote => Penalize::Remote,
         cli::Penalize::All => Penalize::All,
+    }
+}
+
+/// Bytes that stay free by default, where that is less than a twentieth of the disk.
+const MIN_FREE: u64 = 1 << 30;
+
+/// Returns what clients may take of the disk of `store`, which exists.
+pub(super) fn disk(limits: &Limits, store: &Path) -> DiskLimits {
+    let min_free = limits.min_free.map_or_else(
+        || {
+            let disk = statvfs(store);
+            disk.map_or(0, |disk| MIN_FREE.min(disk.f_blocks.saturating_mul(disk.f_frsize) / 20))
+        },
+        |size| size.0,
+    );
+    let quota = limits.quota_per_address;
+    DiskLimits {
+        folder: Some(store.to_owned()),
+        min_free,
+        max_total: limits.max_total.map(|size| size.0),
+        files: quota.and_then(|quota| quota.files),
+        bytes: quota.and_then(|quota| quota.bytes),
     }
 }
 
@@ -102,6 +127,15 @@ mod tests {
         assert_eq!(of_flags.per_address, Admission::default().per_address);
         assert_eq!(of_flags == Admission::default(), warning.is_none(), "{of_flags:?} {warning:?}");
         assert_eq!([1_048_576, 1024, 60, 0].map(sessions_of), [262_132, 244, 3, 1]);
+        let folder = tempfile::tempdir().unwrap();
+        let of_disk = disk(&limits("serve"), folder.path());
+        assert!((1..=MIN_FREE).contains(&of_disk.min_free) && of_disk.max_total.is_none(), "{of_disk:?}");
+        let of_disk =
+            disk(&limits("serve --min-free 0 --max-total 5 --quota-per-address 7,8"), folder.path());
+        assert_eq!(
+            (of_disk.min_free, of_disk.max_total, of_disk.files, of_disk.bytes),
+            (0, Some(5), Some(7), Some(8))
+        );
         assert_eq!(work(&limits("serve")), Work::default());
         assert_eq!(penalize(&limits("serve")), Penalize::default());
         let none = "serve --login-grace 0s --idle-time 0s --message-time 0s --stall-time 0s --min-rate 0";

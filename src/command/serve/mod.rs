@@ -158,6 +158,7 @@ fn prepare(args: &Serve, observer: Arc<dyn Observer>, former: Option<&Former>) -
         meta: args.meta == KeepMeta::Keep,
         reply: Reply { gap: args.reply_gap.0, certificate_first: args.reply_order == ReplyOrder::CertFirst },
         admission,
+        disk: limits::disk(&args.limits, &args.store).into(),
         work: limits::work(&args.limits),
         penalize: limits::penalize(&args.limits),
         deadlines: limits::deadlines(&args.limits),

@@ -10,7 +10,9 @@ use crate::event::{Track, Variant};
 use crate::history::Seen;
 use crate::meter::{Meter, Stage};
 use crate::net::Observer;
-use crate::store::{FileName, Pending, Published, StoreError};
+use crate::net::disk::{NoRoom, Room};
+use crate::net::service::ReceiveError;
+use crate::store::{FileName, Pending, Published};
 
 /// Whether a file that is taken for AP may be CP1 ciphertext with PKCS #1 v1.5 padding, which was not evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +51,10 @@ pub(super) struct Arriving {
     /// Name under which it came.
     pub(super) came_as: FileName,
     pub(super) pending: Box<dyn Pending>,
+    /// Its room on the disk; `None`: it is not kept.
+    pub(super) room: Option<Box<Room>>,
+    /// Bytes of its body that are kept.
+    pub(super) kept: u64,
     /// Where its body is kept as it comes.
     pub(super) ciphertext: Option<Box<dyn Pending>>,
     /// SHA-256 of the whole file; `None` before its end, and if it is not hashed.
@@ -69,6 +75,11 @@ pub(super) struct Arriving {
     pub(super) may_be_sealed: MayBeSealed,
     /// Times that it was published before.
     pub(super) amendments: u32,
+}
+
+/// Counts bytes that are about to be written for a file.
+pub(super) fn count(room: &mut Option<Box<Room>>, bytes: usize) -> Result<(), NoRoom> {
+    room.as_mut().map_or(Ok(()), |room| room.write(bytes as u64))
 }
 
 /// A CP1 file and its opener.
@@ -93,15 +104,19 @@ pub(super) struct AtRest {
 
 impl Arriving {
     /// Keeps a part of the body as it came, if the server keeps ciphertext.
-    pub(super) fn keep(&mut self, body: &[u8]) -> Result<(), StoreError> {
-        self.ciphertext.as_mut().map_or(Ok(()), |kept| kept.write(body))
+    pub(super) fn keep(&mut self, body: &[u8]) -> Result<(), ReceiveError> {
+        let Some(kept) = &mut self.ciphertext else { return Ok(()) };
+        count(&mut self.room, body.len())?;
+        self.kept += body.len() as u64;
+        Ok(kept.write(body)?)
     }
 
     /// Writes the decrypted bytes.
-    pub(super) fn store(&mut self) -> Result<(), StoreError> {
+    pub(super) fn store(&mut self) -> Result<(), ReceiveError> {
         if self.plain.is_empty() {
             return Ok(());
         }
+        count(&mut self.room, self.plain.len())?;
         self.meter.timed(Stage::Store, || self.pending.write(&self.plain))?;
         self.meter.add_file(self.plain.len() as u64);
         self.plain.clear();

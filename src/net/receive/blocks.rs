@@ -88,6 +88,7 @@ impl Session<'_> {
                     let sealed = &self.connection.buffered()[skip..skip + length];
                     let Blocks { file, opener } = &mut *blocks;
                     file.keep(sealed)?;
+                    let kept = file.kept;
                     let is_first = file.opening.take(sealed, k);
                     file.meter.timed(Stage::Open, || opener.open(sealed, &mut file.plain))?;
                     if is_first {
@@ -96,7 +97,7 @@ impl Session<'_> {
                     self.charge(opener.take_miss());
                     file.store()?;
                     self.take_of(&blocks.file.meter, skip + length);
-                    self.check_size(blocks.opener.counted())?;
+                    self.check_size(blocks.opener.counted().max(kept))?;
                     if blocks.opener.is_mostly_empty() {
                         return Err(self.order(EMPTY).into());
                     }
@@ -145,7 +146,7 @@ impl Session<'_> {
             if opener.is_mostly_empty() {
                 return Err(ReceiveError::Order { offset: at, what: EMPTY });
             }
-            let size = opener.counted();
+            let size = opener.counted().max(file.kept);
             if size > limit { Err(ReceiveError::TooLarge { offset: at, size, limit }) } else { Ok(()) }
         };
         slots.resize_with(slots.len().max(1), Slot::default);

@@ -10,7 +10,7 @@ use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::arriving::Arriving;
+use super::arriving::{Arriving, count};
 use super::turns::Turn;
 use super::{ReceiveError, Session};
 use crate::crypto::rsa_blocks::Opened;
@@ -236,7 +236,7 @@ impl Session<'_> {
         let step = AtomicUsize::new(STEP);
         let mut read = |slot: &mut Slot| input.read(slot, step.load(Ordering::Relaxed));
         let is_clear = matches!(opener, Opener::Clear(_));
-        let Arriving { ciphertext, pending, .. } = file;
+        let Arriving { ciphertext, pending, room, kept: count_kept, .. } = file;
         let mut open = |slot: &mut Slot| {
             let body = &slot.body[..slot.len];
             meter.timed(Stage::Open, || {
@@ -257,9 +257,11 @@ impl Session<'_> {
         let mut store = |slot: &mut Slot| {
             let body = &slot.body[..slot.len];
             let plain = if is_clear { body } else { &slot.plain };
+            count(room, plain.len() + if ciphertext.is_some() { body.len() } else { 0 })?;
             meter.timed(Stage::Store, || {
                 if let Some(kept) = ciphertext {
                     kept.write(body)?;
+                    *count_kept += body.len() as u64;
                 }
                 pending.write(plain)
             })?;
@@ -297,6 +299,7 @@ impl Session<'_> {
         let here = self.connection.buffered();
         let here = &here[..usize::try_from(m1).map_or(here.len(), |m1| m1.min(here.len()))];
         let taken = here.len();
+        count(&mut file.room, here.len())?;
         meter.timed(Stage::Store, || file.pending.write(here))?;
         self.take(taken);
         meter.add_wire(taken as u64);
@@ -310,6 +313,7 @@ impl Session<'_> {
             };
             meter.add_wire(n as u64);
             self.decoder.skip(n as u64);
+            count(&mut file.room, n)?;
             meter.timed(Stage::Store, || file.pending.write_from(out.as_fd(), n))?;
             meter.add_file(n as u64);
             left -= n as u64;

@@ -170,6 +170,7 @@ impl Session<'_> {
         };
         // No MODE 0 has come since.
         pending.describe(self.meta());
+        let room = if published.stored.kept == Kept::Discarded { None } else { Some(self.room(0)?) };
         let file = Arriving {
             track,
             watch: None,
@@ -177,6 +178,8 @@ impl Session<'_> {
             want: published.want,
             came_as,
             pending,
+            room,
+            kept: 0,
             ciphertext,
             digest: None,
             meter,

@@ -14,7 +14,9 @@ use crate::crypto::fernet::{TokenOpener, token_len};
 use crate::event::{Event, Track, Variant};
 use crate::history::Seen;
 use crate::meter::Meter;
+use crate::net::disk::{NoRoom, Room};
 use crate::net::framing::Body;
+use crate::net::network::Network;
 use crate::store::{Discard, FileName, Incoming, Pending};
 
 /// What the name of a ciphertext begins with, as the assignment specifies.
@@ -149,6 +151,13 @@ impl Session<'_> {
             prefix => name.with_prefix(prefix)?,
         };
         want.check(self.service.policy.portability)?;
+        // CP1 and CP2 have their body on the disk too, if it is kept.
+        let is_kept = self.service.ciphertext.is_some() && matches!(variant, Variant::Cp1 | Variant::Cp2);
+        if is_kept && !is_race {
+            self.check_size(size.body)?;
+        }
+        let announced = size.room.saturating_add(if is_kept { size.body } else { 0 });
+        let room = if is_race { None } else { Some(self.room(announced)?) };
         let mut pending: Box<dyn Pending> = if is_race {
             Box::new(Discard::new(name.clone()))
         } else {
@@ -170,6 +179,8 @@ impl Session<'_> {
             want,
             came_as: name.clone(),
             pending,
+            room,
+            kept: 0,
             ciphertext,
             digest: None,
             meter,
@@ -187,6 +198,12 @@ impl Session<'_> {
         }
         self.watch(&mut file);
         Ok(file)
+    }
+
+    /// Finds room on the disk for a file that announces this many bytes.
+    pub(super) fn room(&self, announced: u64) -> Result<Box<Room>, NoRoom> {
+        let network = Network::of_peer(&self.peer);
+        self.disk.room(&self.service.policy.disk, network, announced, Instant::now()).map(Box::new)
     }
 
     /// Reports that a file is being received, or that more of it is.

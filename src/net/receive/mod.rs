@@ -28,6 +28,7 @@ use self::publishing::Committed;
 use self::receipts::Stored;
 use super::connection::{Connection, Decoded, ReadError, Wait};
 use super::deadlines::{Clocks, Deadlines, Progress};
+use super::disk::Disk;
 use super::ending::Behind;
 use super::handshake::Offer;
 use super::service::{Policy, ReceiveError, Service};
@@ -104,6 +105,8 @@ pub struct Session<'a> {
     acted: Arc<AtomicBool>,
     /// Queue before the server's key.
     queue: Arc<Queue>,
+    /// The disk as all sessions share it.
+    disk: Arc<Disk>,
     /// Messages that were to be signed, and session keys.
     proofs: u64,
     keys: u64,
@@ -164,6 +167,7 @@ impl<'a> Session<'a> {
             clocks: Clocks::new(service.policy.deadlines, Instant::now()),
             acted: Arc::default(),
             queue: Arc::default(),
+            disk: Arc::default(),
             proofs: 0,
             keys: 0,
             is_bad: false,
@@ -185,9 +189,9 @@ impl<'a> Session<'a> {
         Self { acted, ..self }
     }
 
-    /// Makes the session wait for the server's key in this queue.
-    pub(super) fn queueing(self, queue: Arc<Queue>) -> Self {
-        Self { queue, ..self }
+    /// Makes the session share the server's key and disk with others.
+    pub(super) fn sharing(self, queue: Arc<Queue>, disk: Arc<Disk>) -> Self {
+        Self { queue, disk, ..self }
     }
 
     /// Returns whether the session was malformed, refused for what the client did, or abandoned before it did anything.

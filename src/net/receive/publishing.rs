@@ -103,6 +103,12 @@ impl Session<'_> {
             self.service.observer.took(Step::Publish, begun.elapsed());
             match stored {
                 Ok(stored) => {
+                    let mut file = file;
+                    // A file that was here already adds nothing. A longer version takes the place of the first one only
+                    // roughly: the sum is corrected when it is computed again.
+                    if let Some(room) = file.room.as_mut().filter(|_| stored.kept != Kept::Same) {
+                        room.stay();
+                    }
                     let size = file.meter.file_bytes();
                     let published = Published { want: file.want.clone(), stored, size, digest: file.digest };
                     done.push((file, published));

@@ -26,7 +26,6 @@ use crate::net::record;
 use crate::net::refusal::{Notice, Refusal};
 use crate::net::service::Service;
 use crate::net::stream::{Stream, Tcp};
-use crate::net::work::Queue;
 
 /// Pause after an `accept` that failed for lack of descriptors or memory.
 const BREATH: Duration = Duration::from_millis(100);
@@ -265,8 +264,7 @@ impl Accept {
         let mut spare = stream.spare();
         let thread = thread::Builder::new().name(name).stack_size(self.stack).spawn(move || {
             let guard = guard;
-            let queue = Arc::clone(&guard.shared.queue);
-            let (caller, is_bad) = serve(&service, stream, (guard.id, peer), acted, queue);
+            let (caller, is_bad) = serve(&service, stream, (guard.id, peer), acted, &guard.shared);
             let mut state = guard.shared.state.lock();
             state.served |= caller == Caller::Client;
             if is_bad {
@@ -312,7 +310,7 @@ fn serve(
     stream: Tcp,
     (id, peer): (SessionId, SocketAddr),
     acted: Arc<AtomicBool>,
-    queue: Arc<Queue>,
+    shared: &Shared,
 ) -> (Caller, bool) {
     let observer = &service.observer;
     observer.event(Event::SessionOpened { session: id, peer: peer.to_string() });
@@ -327,7 +325,8 @@ fn serve(
         at_ms: clock::unix_ms(),
     });
     let connection = Connection::new(stream, service.policy.deadlines.idle);
-    let mut session = Session::new(service, connection, id, peer.to_string()).marking(acted).queueing(queue);
+    let mut session = Session::new(service, connection, id, peer.to_string()).marking(acted);
+    session = session.sharing(Arc::clone(&shared.queue), Arc::clone(&shared.disk));
     let caller = catch_unwind(AssertUnwindSafe(|| session.run_for_caller())).unwrap_or_else(|_| {
         session.refuse(Refusal::Busy);
         observer.event(Event::Note {

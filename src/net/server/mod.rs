@@ -16,6 +16,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use self::accept::Accept;
 use self::upkeep::{UPKEEP, Upkeep};
 use super::admission::{Gate, Tally};
+use super::disk::Disk;
 use super::interrupter::Interrupter;
 use super::penalties::Penalties;
 use super::service::Service;
@@ -51,6 +52,8 @@ struct Shared {
     service: Mutex<Arc<Service>>,
     /// Queue of the sessions before the server's key.
     queue: Arc<Queue>,
+    /// The disk as the sessions share it.
+    disk: Arc<Disk>,
     /// Pipe whose bytes wake the accept loop: a session ended, or the server is to stop.
     wake: OwnedFd,
 }
@@ -122,6 +125,7 @@ impl Server {
             state: Mutex::default(),
             service: Mutex::new(service),
             queue: Arc::default(),
+            disk: Arc::default(),
             wake,
         });
         let accept = Accept {

@@ -35,6 +35,7 @@ fn accept_loop(log: Arc<EventLog>, history: Option<Arc<Serving>>, upkeep: Upkeep
             state: Mutex::default(),
             service: Mutex::new(Arc::new(service)),
             queue: Arc::default(),
+            disk: Arc::default(),
             wake,
         }),
         threads: Vec::new(),

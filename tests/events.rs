@@ -82,7 +82,7 @@ fn states() -> Vec<State> {
             name: "a.txt".into(),
             named: Named::Wanted,
             receipt: Some("a.txt.receipt".into()),
-            earlier: Some(Earlier { at_ms: 1_764_000_000_000, receipt: Some("b.receipt".into()) }) },
+            earlier: Some(Box::new(Earlier { at_ms: 1_764_000_000_000, receipt: Some("b.receipt".into()) })) },
         State::Failed(_) => State::Failed(a_fault()),
         State::Paused => State::Paused,
         State::Cancelled => State::Cancelled,

@@ -34,9 +34,10 @@ pub enum State {
         /// Path of the receipt; `None` if it could not be kept.
         #[serde(serialize_with = "perhaps_readable")]
         receipt: Option<PathBuf>,
-        /// An earlier receipt of the same server for the same name and content: the file was already stored.
+        /// An earlier receipt of the same server for the same name and content: the file was already stored. Boxed, because
+        /// it is rare and a queue keeps each upload's state.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        earlier: Option<Earlier>,
+        earlier: Option<Box<Earlier>>,
     },
     /// The upload failed.
     Failed(Fault),

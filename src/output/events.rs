@@ -473,7 +473,7 @@ mod tests {
         );
         let sent = Snapshot { file_bytes: 7, wire_bytes: 36, wire_total: 36, ..none };
         assert_eq!(arrived(&name, &state, &sent, false), "a.txt  stored     7 B in < 1 ms, 36 B on the wire");
-        let again = stored(Some(Earlier { at_ms: 1, receipt: Some("old.receipt".into()) }));
+        let again = stored(Some(Box::new(Earlier { at_ms: 1, receipt: Some("old.receipt".into()) })));
         assert_eq!(
             arrived(&name, &again, &sent, false),
             "a.txt  stored     already stored, 7 B in < 1 ms, 36 B on the wire"

@@ -271,7 +271,7 @@ mod tests {
         );
         let mut again = stored("a.txt");
         if let State::Stored { earlier, .. } = &mut again {
-            *earlier = Some(Earlier { at_ms: 1, receipt: Some("r/then.receipt".into()) });
+            *earlier = Some(Box::new(Earlier { at_ms: 1, receipt: Some("r/then.receipt".into()) }));
         }
         assert_eq!(
             said(again, sent, true),

@@ -49,7 +49,7 @@ fn two_uploads_of_a_file_in_one_receipt_are_told_apart() {
     let (mut host, mut client) = (Host::start(), Client::start());
     client.write("a.txt", b"hello");
     client.upload(&["a.txt", "a.txt"], &host.target(), Dialect::of(Variant::Cp2));
-    let earlier: Vec<Option<Earlier>> = client
+    let earlier: Vec<Option<Box<Earlier>>> = client
         .finish_all(2)
         .into_iter()
         .map(|state| match state {

@@ -140,7 +140,7 @@ impl Worker {
                             || (source.name.clone(), Named::Wanted),
                             |name| (name, Named::Stored),
                         );
-                        let earlier = Some(Earlier { at_ms, receipt: receipt.clone() });
+                        let earlier = Some(Box::new(Earlier { at_ms, receipt: receipt.clone() }));
                         self.set_state(
                             job.id,
                             State::Stored { name: escape(&name), named, receipt, earlier },

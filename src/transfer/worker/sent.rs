@@ -204,18 +204,21 @@ impl<'a> SentFiles<'a> {
         let stored = StoredFile { key, digest, sent, there: name.as_str(), named: *named };
         let present = Earlier { at_ms: clock::unix_ms(), receipt: receipt.clone() };
         let remembered = self.worker.receipts.lock().remember(&stored, present);
-        *earlier = remembered.or_else(|| {
-            // The embedded server records its files itself.
-            self.connection.address?;
-            let history = self.worker.history_writer.history(&*self.worker.dialer.observer)?;
-            // An error shows when the rows are written.
-            let Receipted { at_ms, stored_name, receipt } = history.receipted(key, sent, digest).ok()??;
-            let is_there = match named {
-                Named::Stored => stored_name.as_deref() == Some(name.as_str()),
-                Named::Wanted => stored_name.is_none(),
-            };
-            is_there.then_some(Earlier { at_ms, receipt })
-        });
+        *earlier = remembered
+            .or_else(|| {
+                // The embedded server records its files itself.
+                self.connection.address?;
+                let history = self.worker.history_writer.history(&*self.worker.dialer.observer)?;
+                // An error shows when the rows are written.
+                let Receipted { at_ms, stored_name, receipt } =
+                    history.receipted(key, sent, digest).ok()??;
+                let is_there = match named {
+                    Named::Stored => stored_name.as_deref() == Some(name.as_str()),
+                    Named::Wanted => stored_name.is_none(),
+                };
+                is_there.then_some(Earlier { at_ms, receipt })
+            })
+            .map(Box::new);
     }
 
     /// Closes the connection in order (MODE 2). Without receipts, the server's end confirms what was sent.

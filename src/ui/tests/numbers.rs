@@ -160,7 +160,7 @@ fn a_file_that_was_stored_before_says_so_in_its_row_and_names_both_receipts() {
             name: "notes.txt".into(),
             named: Named::Stored,
             receipt: Some("/r/now.receipt".into()),
-            earlier: Some(earlier),
+            earlier: Some(Box::new(earlier)),
         },
     );
     let row = stage.row("notes.txt stored ✓");

@@ -69,12 +69,12 @@ pub(super) struct Stored {
     named: Named,
     receipt: Option<SharedPath>,
     /// An earlier receipt: its time, and where it is kept.
-    earlier: Option<(i64, Option<SharedPath>)>,
+    earlier: Option<Box<(i64, Option<SharedPath>)>>,
 }
 
 impl Stored {
     fn earlier(&self) -> Option<Earlier> {
-        let (at_ms, receipt) = self.earlier.as_ref()?;
+        let (at_ms, receipt) = &**self.earlier.as_ref()?;
         Some(Earlier { at_ms: *at_ms, receipt: receipt.as_ref().map(SharedPath::path) })
     }
 }
@@ -215,7 +215,7 @@ impl Upload {
                     name: stored.name.as_deref().map_or_else(base, escape),
                     named: stored.named,
                     receipt: stored.receipt.as_ref().map(SharedPath::path),
-                    earlier: stored.earlier(),
+                    earlier: stored.earlier().map(Box::new),
                 }
             }
             Stage::Failed(fault) => State::Failed(Fault::clone(fault)),
@@ -237,8 +237,8 @@ impl Upload {
                     .then(|| name.as_str().into()),
                 named: *named,
                 receipt: receipt.as_deref().map(|path| pool.folders.share(path)),
-                earlier: earlier.as_ref().map(|Earlier { at_ms, receipt }| {
-                    (*at_ms, receipt.as_deref().map(|path| pool.folders.share(path)))
+                earlier: earlier.as_deref().map(|Earlier { at_ms, receipt }| {
+                    Box::new((*at_ms, receipt.as_deref().map(|path| pool.folders.share(path))))
                 }),
             })),
             State::Failed(fault) => Stage::Failed(pool.fault(fault)),

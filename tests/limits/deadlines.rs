@@ -38,12 +38,12 @@ fn refused(host: &mut Host, mut client: Peer) -> String {
     why
 }
 
-/// Sends a byte every few milliseconds, until the other side has ended the connection.
-fn trickle(client: &Peer, bytes: u8) -> JoinHandle<()> {
+/// Sends a byte after each pause, until the other side has ended the connection.
+fn trickle(client: &Peer, bytes: u8, pause: Duration) -> JoinHandle<()> {
     let mut socket: TcpStream = client.0.try_clone().unwrap();
     thread::spawn(move || {
         while socket.write_all(&[bytes]).is_ok() {
-            thread::sleep(SHORT / 20);
+            thread::sleep(pause);
         }
     })
 }
@@ -96,7 +96,7 @@ fn a_byte_now_and_then_does_not_extend_a_message() {
     let mut host = host(Deadlines { message: SHORT, ..long() });
     let mut client = Peer::connect(host.address());
     client.send(&words(&[0, 4096]));
-    let trickle = trickle(&client, b'a');
+    let trickle = trickle(&client, b'a', SHORT / 20);
     let why = refused(&mut host, client);
     assert!(why.contains("the message is not complete after 0.1 s (--message-time)"), "{why}");
     trickle.join().unwrap();
@@ -114,7 +114,7 @@ fn a_trickled_body_is_too_slow_and_a_body_at_the_least_rate_is_not() {
             client.read_blob();
         }
         client.send(&[message(0, b"slow.bin"), words(&[1, 128 << 10])].concat());
-        let trickle = trickle(&client, b'a');
+        let trickle = trickle(&client, b'a', SHORT / 20);
         let why = refused(&mut host, client);
         assert!(why.contains("too slow: fewer than 10240 bytes in 1 s (--min-rate"), "{variant} {why}");
         trickle.join().unwrap();
@@ -129,8 +129,8 @@ fn bytes_after_the_goodbye_do_not_hold_the_connection() {
     let mut host = host(Deadlines { farewell: SHORT, ..long() });
     let mut client = Peer::connect(host.address());
     client.send(&[&message(0, b"a.txt")[..], &words(&[1, 1]), b"a", &words(&[2])].concat());
-    let trickle = trickle(&client, 0);
-    // 4 KiB of surplus would take 20 s, and each byte came within the two seconds of silence.
+    let trickle = trickle(&client, 0, SHORT / 2);
+    // 4 KiB of surplus would take 200 s, and each byte came within the two seconds of silence.
     host.events.until(|event| matches!(event, Event::SessionClosed { .. }));
     trickle.join().unwrap();
     host.stop();

@@ -114,6 +114,20 @@ impl StoreError {
             _ => Self::Failed { doing, spot, cause },
         }
     }
+
+    /// Returns whether the file may have its name although it is not known to be on disk: syncing the names failed,
+    /// for whatever reason.
+    #[must_use]
+    pub(crate) const fn leaves_a_name(&self) -> bool {
+        matches!(
+            self,
+            Self::Full { doing: Doing::Sync, .. }
+                | Self::ReadOnly { doing: Doing::Sync, .. }
+                | Self::Denied { doing: Doing::Sync, .. }
+                | Self::NotAFolder { doing: Doing::Sync, .. }
+                | Self::Failed { doing: Doing::Sync, .. }
+        )
+    }
 }
 
 /// An operation on a folder or a file; displayed as a verb.
@@ -187,5 +201,15 @@ mod tests {
         ] {
             assert_eq!(StoreError::new(Doing::Write, spot(), errno.into()).to_string(), words);
         }
+    }
+
+    #[test]
+    fn a_file_whose_name_could_not_be_synced_may_have_it_whatever_the_cause() {
+        let spot = || Spot { folder: "inbox".into(), name: FileName::from_wire(b"a.txt").ok() };
+        for errno in [Errno::IO, Errno::NOSPC, Errno::DQUOT, Errno::ROFS, Errno::ACCESS, Errno::NOTDIR] {
+            assert!(StoreError::new(Doing::Sync, spot(), errno.into()).leaves_a_name(), "{errno}");
+            assert!(!StoreError::new(Doing::Publish, spot(), errno.into()).leaves_a_name(), "{errno}");
+        }
+        assert!(!StoreError::Torn { spot: spot() }.leaves_a_name());
     }
 }

@@ -30,7 +30,6 @@ pub(crate) mod name;
 
 pub(crate) use self::discard::Discard;
 pub use self::discard::Nowhere;
-pub(crate) use self::error::Doing;
 pub use self::error::StoreError;
 pub use self::folder::Folder;
 pub(crate) use self::folder::{Durability, Existing};

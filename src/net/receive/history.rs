@@ -14,7 +14,7 @@ use crate::event::{Event, Kept};
 use crate::history::serving::ClaimError;
 use crate::history::{Announced, Received, Seen};
 use crate::net::Step;
-use crate::store::{Doing, FileName, Published, StoreError};
+use crate::store::{FileName, Published, StoreError};
 
 /// Digests of a connection that are remembered at most; an older one that comes again counts as a replay.
 const REMEMBERED: usize = 4096;
@@ -135,7 +135,7 @@ impl Session<'_> {
     /// Takes back the announcement of a file that was not published, unless it may have got its name.
     pub(super) fn withdraw(&self, file: &Arriving, error: &StoreError) {
         let Some(history) = &self.service.history else { return };
-        if !matches!(error, StoreError::Failed { doing: Doing::Sync, .. }) {
+        if !error.leaves_a_name() {
             history.withdraw(&[announced(file, file.meter.file_bytes())]);
         }
     }

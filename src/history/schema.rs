@@ -169,6 +169,10 @@ pub(super) fn immediately(
     connection: &mut Connection,
     change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
+    // A BEGIN or ROLLBACK that failed may have left one open, and then no other could ever begin.
+    if !connection.is_autocommit() {
+        connection.execute_batch("ROLLBACK")?;
+    }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     change(&transaction)?;
     transaction.commit()

@@ -464,3 +464,11 @@ fn past_durations_are_grouped_by_server_and_variant() {
         ]
     );
 }
+
+#[test]
+fn a_transaction_that_a_failure_left_open_does_not_stop_later_ones() {
+    let (_folder, history) = history();
+    history.connection.lock().execute_batch("BEGIN IMMEDIATE").unwrap();
+    history.record_received(&received(1, Path::new("/inbox"), "a.bin", b"aaaa")).unwrap();
+    assert!(history.connection.lock().is_autocommit());
+}

@@ -21,6 +21,14 @@ crash:
     python3 tests/receipts/crash.py --upseal target/release/upseal
     sudo python3 tests/receipts/crash.py --upseal target/release/upseal --power --times 30
 
+# The long form of the tests of docs/reliability.md that have one.
+soak:
+    cargo build --release
+    python3 tests/receipts/crash.py --upseal target/release/upseal --times 10000
+    python3 tests/receipts/crash.py --upseal target/release/upseal --client --times 10000
+    sudo python3 tests/receipts/crash.py --upseal target/release/upseal --power --times 1000
+    sudo python3 tests/receipts/full.py --upseal target/release/upseal --times 1000
+
 # Measure ciphers against OpenSSL, uploads against scp, socat, tar and Python, memory and receipts. Needs a quiet machine.
 bench:
     cargo build --release

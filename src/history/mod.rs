@@ -112,6 +112,16 @@ pub enum HistoryError {
     },
 }
 
+/// What of SQLite fails in a test.
+#[cfg(test)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failing {
+    /// A step of its virtual machine.
+    Step,
+    /// A commit.
+    Commit,
+}
+
 /// An open history. Threads share it in an `Arc` and use it one at a time.
 #[derive(Debug)]
 pub struct History {
@@ -192,6 +202,35 @@ impl History {
         // Even after an error, later writes need not wait for the disk.
         let back = connection.pragma_update(None, "synchronous", "NORMAL");
         done.and(back).map_err(|why| self.failed("write to", why))
+    }
+
+    /// Lets a step of SQLite, or a commit, fail: the one with this number, counted from 0 and from now on. Returns
+    /// whether it has failed.
+    #[cfg(test)]
+    pub(crate) fn fail(&self, what: Failing, number: u64) -> std::sync::Arc<std::sync::atomic::AtomicBool> {
+        use std::sync::atomic::Ordering;
+        let fired = std::sync::Arc::<std::sync::atomic::AtomicBool>::default();
+        let connection = self.connection.lock();
+        let (mut count, has_fired) = (0, std::sync::Arc::clone(&fired));
+        let fails = move || {
+            let is_it = count == number;
+            count += 1;
+            has_fired.fetch_or(is_it, Ordering::SeqCst);
+            is_it
+        };
+        match what {
+            Failing::Step => connection.progress_handler(1, Some(fails)),
+            Failing::Commit => connection.commit_hook(Some(fails)),
+        }
+        fired
+    }
+
+    /// Lets nothing fail any more.
+    #[cfg(test)]
+    pub(crate) fn heal(&self) {
+        let connection = self.connection.lock();
+        connection.progress_handler(1, None::<fn() -> bool>);
+        connection.commit_hook(None::<fn() -> bool>);
     }
 
     fn failed(&self, doing: &'static str, why: rusqlite::Error) -> HistoryError {

@@ -49,6 +49,8 @@ mod current;
 mod detect;
 mod endings;
 mod failed;
+#[cfg(test)]
+mod faulty;
 mod file;
 mod history;
 mod opening;

@@ -9,13 +9,14 @@ use std::os::fd::AsFd;
 use rustix::io::Errno;
 
 use super::Root;
+use super::faults::Disk;
 
 impl Root {
     /// Syncs one file to disk.
-    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "a test's folder records the call"))]
     pub(super) fn sync_file(&self, file: &File) -> io::Result<()> {
         #[cfg(test)]
         self.steps.take(steps::Step::bytes_of(file)?)?;
+        self.attempt(Disk::SyncFile)?;
         file.sync_all()
     }
 
@@ -24,6 +25,7 @@ impl Root {
     pub(super) fn sync_everything(&self) -> io::Result<()> {
         #[cfg(test)]
         self.steps.take(steps::Step::Everything)?;
+        self.attempt(Disk::SyncAll)?;
         Ok(rustix::fs::syncfs(&self.dir)?)
     }
 
@@ -33,10 +35,10 @@ impl Root {
     }
 
     /// Syncs the names in a folder of the store to disk.
-    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "a test's folder records the call"))]
     pub(super) fn sync_folder(&self, dir: impl AsFd) -> io::Result<()> {
         #[cfg(test)]
         self.steps.take(steps::Step::Names)?;
+        self.attempt(Disk::SyncNames)?;
         match rustix::fs::fsync(dir) {
             // The file system does not support syncing folders.
             Err(Errno::INVAL) => Ok(()),

@@ -35,6 +35,7 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 use rustix::fs::{Mode, OFlags};
 
 use self::draft::Draft;
+use self::faults::Disk;
 use self::group::Group;
 use self::names::Names;
 use self::nested::{Inside, Nested};
@@ -47,9 +48,13 @@ use super::{Announce, Catalogue, Incoming, Pending, Published, Store};
 use crate::messages::Escaped;
 
 #[cfg(test)]
+pub(crate) use self::faults::plan::{Fault, Faults};
+
+#[cfg(test)]
 mod counts;
 mod draft;
 mod durable;
+mod faults;
 mod group;
 mod names;
 mod nested;
@@ -111,6 +116,8 @@ struct Root {
     counts: counts::Counts,
     #[cfg(test)]
     steps: Arc<durable::steps::Steps>,
+    #[cfg(test)]
+    faults: Arc<faults::plan::Faults>,
 }
 
 /// How files that are published together are synced. Either way, no file gets its name before.
@@ -175,6 +182,12 @@ impl Folder {
         self.root().path.clone()
     }
 
+    /// Returns what is to fail.
+    #[cfg(test)]
+    pub(crate) fn faults(&self) -> Arc<Faults> {
+        Arc::clone(&self.root().faults)
+    }
+
     fn root(&self) -> Arc<Root> {
         Arc::clone(&self.root.read())
     }
@@ -190,6 +203,8 @@ impl Folder {
         let mut again = Root::of(&gone.path, Ok(dir), gone.durability)?;
         again.catalogue.clone_from(&gone.catalogue);
         again.announce.clone_from(&gone.announce);
+        #[cfg(test)]
+        again.faults.clone_from(&gone.faults);
         again.refuses = AtomicBool::new(gone.refuses.load(Ordering::Relaxed));
         *root = Arc::new(again);
         Ok(Some(Arc::clone(&root)))
@@ -243,6 +258,8 @@ impl Root {
             counts: counts::Counts::default(),
             #[cfg(test)]
             steps: Arc::default(),
+            #[cfg(test)]
+            faults: Arc::default(),
         })
     }
 
@@ -268,6 +285,8 @@ impl Root {
             counts: counts::Counts::default(),
             #[cfg(test)]
             steps: Arc::clone(&self.steps),
+            #[cfg(test)]
+            faults: Arc::clone(&self.faults),
         }
     }
 
@@ -279,6 +298,7 @@ impl Root {
     fn look(&self, name: &FileName) -> io::Result<Occupant> {
         #[cfg(test)]
         self.counts.count(counts::Count::Look);
+        self.attempt(Disk::Look)?;
         match self.dir.symlink_metadata(name.leaf()) {
             Ok(there) if there.is_file() => Ok(Occupant::File(Print::of_entry(&there))),
             Ok(_) => Ok(Occupant::Other),

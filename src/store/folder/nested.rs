@@ -23,6 +23,7 @@ use cap_std::fs::Dir;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
+use super::faults::Disk;
 use super::{Root, lock_and_sweep};
 use crate::store::error::{Doing, Spot, StoreError};
 use crate::store::name::FileName;
@@ -107,6 +108,7 @@ impl Root {
             .into_std_file();
         let mut path: Vec<String> = Vec::new();
         for part in folder.split('/') {
+            self.attempt(Disk::Enter).map_err(|cause| StoreError::new(Doing::Create, spot(), cause))?;
             let (next, is_new, part) = enter_any(&dir, part)
                 .map_err(failed)?
                 .ok_or_else(|| StoreError::NoFreeName { spot: spot() })?;

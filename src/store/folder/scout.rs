@@ -6,6 +6,7 @@
 
 use std::io;
 
+use super::faults::Disk;
 use super::names::{Content, Family, Member};
 use super::print::Print;
 use super::{Occupant, Root, open_regular};
@@ -98,6 +99,7 @@ impl Root {
     fn read(&self, name: &FileName, print: Print) -> io::Result<Option<(Digest, std::fs::File)>> {
         #[cfg(test)]
         self.counts.count(super::counts::Count::Read);
+        self.attempt(Disk::Read)?;
         let Some(file) = open_regular(&self.dir, name, print.size())? else { return Ok(None) };
         if Print::of(&file.metadata()?) != print {
             return Ok(None);

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub(super) use self::naming::Settled;
+use super::faults::Disk;
 use super::names::{Content, Member};
 use super::nested::Visit;
 use super::print::Print;
@@ -86,10 +87,15 @@ impl Draft {
         let (visit, want) = root.visit(want)?;
         let root = visit.root();
         // If creating a file fails because of the folder (full, removed), the named attempt reports the better error.
-        let nameless = unnamed.and_then(|way| Some((UntilThen::Unnamed(way), way.create(&root.dir).ok()?)));
+        let nameless = unnamed.and_then(|way| {
+            let file = root.attempt(Disk::Create).and_then(|()| way.create(&root.dir));
+            Some((UntilThen::Unnamed(way), file.ok()?))
+        });
         let (until_then, file) = match nameless {
             Some(created) => created,
-            None => create_unfinished(&root.dir, 0o600)
+            None => root
+                .attempt(Disk::Create)
+                .and_then(|()| create_unfinished(&root.dir, 0o600))
                 .map(|(name, file)| (UntilThen::Named(name), file))
                 .map_err(|cause| {
                     StoreError::new(Doing::Create, Spot { folder: root.path.clone(), name: None }, cause)
@@ -126,7 +132,8 @@ impl Draft {
     /// Copies the published file. Returns `None` if it was changed since.
     fn copy(&mut self, of: &Published) -> io::Result<Option<Print>> {
         let name = &of.stored.name;
-        let there = match open_regular(&self.root.dir, name, of.size) {
+        let open = || open_regular(&self.root.dir, name, of.size);
+        let there = match self.root.attempt(Disk::Read).and_then(|()| open()) {
             Ok(Some(there)) => there,
             Ok(None) => return Ok(None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -137,6 +144,7 @@ impl Draft {
         if of.digest.is_none() || self.content_of(name, &there, print) != of.digest {
             return Ok(None);
         }
+        self.root.attempt(Disk::Copy)?;
         let copied = content::copy_all(&there, &mut self.file)?;
         self.len = copied;
         let unchanged = copied == of.size && Print::of(&there.metadata()?) == print;
@@ -165,7 +173,8 @@ impl Draft {
         }
         let is_usual =
             || self.file.metadata().is_ok_and(|is| is.permissions().mode() & 0o777 == self.root.mode);
-        match self.file.set_permissions(Permissions::from_mode(self.root.mode)) {
+        let permit = || self.file.set_permissions(Permissions::from_mode(self.root.mode));
+        match self.root.attempt(Disk::Permit).and_then(|()| permit()) {
             // Where the mount decides on permissions, they cannot be changed and are the usual ones.
             Err(_) if is_usual() => {}
             result => result.map_err(self.failed(Doing::Sync))?,

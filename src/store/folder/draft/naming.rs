@@ -8,6 +8,7 @@ use super::{Beginning, Draft, State, UntilThen};
 use crate::digest::Digest;
 use crate::event::Kept;
 use crate::store::error::{Doing, StoreError};
+use crate::store::folder::faults::Disk;
 use crate::store::folder::names::{Content, Family, Member, Names, Reliance, Search};
 use crate::store::folder::print::Print;
 use crate::store::folder::rename::{Outcome, rename_new};
@@ -175,7 +176,11 @@ impl Draft {
         if let Some(digest) = digest {
             match self.same(names, digest, Some(&beginning.name))? {
                 Same::Here(name) => {
-                    dir.remove_file(beginning.name.leaf()).map_err(self.failed(Doing::Publish))?;
+                    let remove = || dir.remove_file(beginning.name.leaf());
+                    self.root
+                        .attempt(Disk::Remove)
+                        .and_then(|()| remove())
+                        .map_err(self.failed(Doing::Publish))?;
                     names.change(&self.want, |family| family.remove(&beginning.name));
                     return Ok(Settled::At(Stored { name, kept: Kept::Same }));
                 }
@@ -183,7 +188,8 @@ impl Draft {
                 Same::Nowhere => {}
             }
         }
-        dir.rename(unfinished, dir, beginning.name.leaf()).map_err(self.failed(Doing::Publish))?;
+        let replace = || dir.rename(unfinished, dir, beginning.name.leaf());
+        self.root.attempt(Disk::Replace).and_then(|()| replace()).map_err(self.failed(Doing::Publish))?;
         #[cfg(test)]
         self.note_name(&beginning.name);
         self.remember(names, &beginning.name, digest);
@@ -228,6 +234,7 @@ impl Draft {
     fn name_as(&self, name: &str) -> io::Result<Outcome> {
         #[cfg(test)]
         self.root.counts.count(crate::store::folder::counts::Count::Name);
+        self.root.attempt(Disk::Name)?;
         match &self.until_then {
             UntilThen::Unnamed(unnamed) => unnamed.name(&self.root.dir, &self.file, name),
             UntilThen::Named(unfinished) => rename_new(&self.root.dir, unfinished, name),

@@ -1,6 +1,5 @@
 //! A draft as its session sees it: written to, then committed or aborted.
 
-use std::io::Write as _;
 #[cfg(target_os = "linux")]
 use std::os::fd::BorrowedFd;
 
@@ -9,13 +8,15 @@ use super::content;
 use super::{Draft, State};
 use crate::digest::Digest;
 use crate::store::error::{Doing, StoreError};
+#[cfg(target_os = "linux")]
+use crate::store::folder::faults::Disk;
 use crate::store::folder::group::Group;
 use crate::store::{Meta, Pending, Ticket};
 
 impl Pending for Draft {
     fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         self.len += bytes.len() as u64;
-        self.file.write_all(bytes).map_err(|cause| {
+        self.root.write_all(&self.file, bytes).map_err(|cause| {
             self.state = State::Torn;
             self.failed(Doing::Write)(cause)
         })
@@ -29,7 +30,8 @@ impl Pending for Draft {
     #[cfg(target_os = "linux")]
     fn write_from(&mut self, pipe: BorrowedFd<'_>, len: usize) -> Result<(), StoreError> {
         self.len += len as u64;
-        content::splice_all(pipe, &mut self.file, len).map_err(|cause| {
+        let spliced = self.root.attempt(Disk::Splice);
+        spliced.and_then(|()| content::splice_all(pipe, &mut self.file, len)).map_err(|cause| {
             self.state = State::Torn;
             self.failed(Doing::Write)(cause)
         })

@@ -17,6 +17,7 @@ use crate::store::Stored;
 
 mod amended;
 mod durable;
+mod faults;
 mod group;
 mod namesakes;
 mod nested;

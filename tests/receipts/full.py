@@ -115,7 +115,7 @@ class Filling(Trial):
             if path.name.startswith(".upseal-"):
                 continue
             if hashlib.sha256(path.read_bytes()).hexdigest() not in self.sent:
-                self.wrong.append(f"{path.name}: {path.stat().st_size} bytes that nobody sent")
+                self.wrong.append(f"{path.name}: {path.stat().st_size} bytes that were not sent")
 
 
 def main():

@@ -48,7 +48,7 @@ impl Root {
         self.faults.attempt(what)
     }
 
-    /// Succeeds.
+    /// Succeeds: only a test lets an operation fail.
     #[cfg(not(test))]
     #[inline]
     #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "a test's folder may fail")]

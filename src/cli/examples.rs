@@ -15,7 +15,7 @@ Examples:
 pub(super) const SERVE: &str = "\
 Examples:
   upseal serve                                        on loopback, all variants
-  upseal serve --ui --bind 0.0.0.0:4321 --accept cp2  for other computers, in the UI
+  upseal serve --ui --bind 0.0.0.0:4321 --accept cp2   for other computers, in the UI
   upseal serve --store inbox --prefix recv_ --once    for one client";
 
 pub(super) const VERIFY: &str = "\

@@ -8,7 +8,7 @@ use clap::Args;
 pub(crate) struct ReportLayer {
     /// Title of the report [default: the file's name]
     ///
-    /// This and the next three can be set for all reports, also those of the UI, in [report] of the configuration file.
+    /// This and the next three can be set for all reports, also those of the UI, in `[report]` of the configuration file.
     #[arg(long, value_name = "TEXT", requires = "report")]
     pub title: Option<String>,
     /// Author named in the report [default: none]

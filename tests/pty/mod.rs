@@ -96,8 +96,12 @@ impl Terminal {
         let answers = Arc::clone(&keys);
         thread::spawn(move || {
             let mut bytes = [0; 4096];
+            let mut held = Vec::new();
             while let Ok(n @ 1..) = output.read(&mut bytes) {
-                shown.0.lock().unwrap().process(&bytes[..n]);
+                held.extend_from_slice(&bytes[..n]);
+                let whole = whole_pictures(&held);
+                shown.0.lock().unwrap().process(&held[..whole]);
+                held.drain(..whole);
                 if !answer.is_empty() {
                     // The question is written at once, so that no read ends inside of it.
                     for _ in bytes[..n].windows(4).filter(|window| *window == b"\x1b[6n") {
@@ -106,6 +110,7 @@ impl Terminal {
                 }
                 shown.1.notify_all();
             }
+            shown.0.lock().unwrap().process(&held);
             shown.1.notify_all();
         });
         Self { screen, keys, child, master: Some(pair.master) }
@@ -271,5 +276,21 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         // The program has ended already, unless the test failed.
         let _ = self.child.kill();
+    }
+}
+
+/// Returns the number of bytes before a picture that is not whole yet: as terminals do, one is shown between the two
+/// marks of a synchronized update only when it is complete.
+fn whole_pictures(bytes: &[u8]) -> usize {
+    const BEGIN: &[u8] = b"\x1b[?2026h";
+    const END: &[u8] = b"\x1b[?2026l";
+    let last = |mark: &[u8]| bytes.windows(mark.len()).rposition(|window| window == mark);
+    match (last(BEGIN), last(END)) {
+        (Some(begin), end) if end.is_none_or(|end| end < begin) => begin,
+        // A read may have ended inside the mark.
+        _ => {
+            let cut = (1..BEGIN.len()).rev().find(|n| bytes.ends_with(&BEGIN[..*n]));
+            bytes.len() - cut.unwrap_or(0)
+        }
     }
 }

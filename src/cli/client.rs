@@ -1,4 +1,4 @@
-//! The command lines of the client: the UI, `send`, `race`, `probe`, `verify`, `peers` and `lab`.
+//! The command lines of the client: the UI, `send`, `race`, `probe`, `health`, `verify`, `peers` and `lab`.
 
 use std::path::PathBuf;
 
@@ -219,6 +219,27 @@ pub(crate) struct Probe {
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=3600))]
     pub wait: u64,
     /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `upseal health`.
+#[derive(Debug, Args)]
+#[expect(clippy::doc_markdown, reason = "clap prints these words as they are")]
+pub(crate) struct Health {
+    /// Server, or the link that it prints
+    ///
+    /// It signs a message and gets no file. The exit code is 0 if it proved to be the known server, 3 if it cannot be
+    /// reached, 4 if it is another one, and 6 if it refused the connection.
+    #[arg(value_name = "HOST:PORT")]
+    pub address: Destination,
+    /// CA that the server's certificate must be signed by, PEM [default: certs/cacsertificate.crt] [env: UPSEAL_CA]
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Require this server key [default: the known one, if any]
+    #[arg(long, value_name = "sha256:HEX", value_parser = pin)]
+    pub pin: Option<String>,
+    /// Print one JSON object
     #[arg(long)]
     pub json: bool,
 }

@@ -66,6 +66,12 @@ Examples:
   upseal certs show certs/server_signed.crt --ca certs/cacsertificate.crt
   upseal certs show certs/receipt_signed.crt --ca certs/cacsertificate.crt";
 
+pub(super) const HEALTH: &str = "\
+Examples:
+  upseal health 10.0.0.7:4321 --ca lab-ca.crt
+  upseal health upseal://10.0.0.7#sha256-9f2c0000000000000000000000000000000000000000000000000000000000aa
+  upseal health lab.example.org:4321 --ca lab-ca.crt --json";
+
 pub(super) const PROBE: &str = "\
 Examples:
   upseal probe 10.0.0.7:4321 --ca their-ca.crt

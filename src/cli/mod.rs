@@ -1,7 +1,7 @@
 //! The command line: types only. Names of flags and the exit codes are a contract with scripts.
 //!
 //! - `layer`: the flags of the server and the dialect, which are also the keys of the configuration
-//! - `client`: the UI, `send`, `race`, `probe`, `verify`, `peers` and `lab`
+//! - `client`: the UI, `send`, `race`, `probe`, `health`, `verify`, `peers` and `lab`
 //! - `serve`: the server; `limits`: what a client may take of it
 //! - `history`, `trust`: `history`, `audit`, `certs` and `known`
 //! - `screen`: how the terminal UI and texts look, and `config`
@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub(crate) use self::client::{
-    Lab, Peers, PeersCommand, PeersList, PeersSave, Probe, Race, Send, Ui, Verify,
+    Health, Lab, Peers, PeersCommand, PeersList, PeersSave, Probe, Race, Send, Ui, Verify,
 };
 pub(crate) use self::history::{Audit, HistoryArgs};
 pub(crate) use self::layer::{Layer, Setting, TwoPins};
@@ -96,6 +96,9 @@ pub(crate) enum Subcommands {
     /// Find out which dialect a server uses
     #[command(after_long_help = examples::PROBE)]
     Probe(Probe),
+    /// Check that a server answers and proves who it is
+    #[command(after_long_help = examples::HEALTH)]
+    Health(Health),
     /// Manage saved servers
     #[command(after_long_help = examples::PEERS)]
     Peers(Peers),
@@ -133,6 +136,7 @@ impl Subcommands {
             Self::Race(args) => args.json,
             Self::Lab(args) => args.json,
             Self::Probe(args) => args.json,
+            Self::Health(args) => args.json,
             Self::History(args) => args.json,
             Self::Audit(args) => args.json,
             Self::Verify(_)

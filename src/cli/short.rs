@@ -13,8 +13,20 @@ const SHOWN: &[(&str, &[&str])] = &[
 ];
 
 /// Subcommands that `-h` names in one line behind the others.
-const RARE: &[&str] =
-    &["verify", "lab", "certs", "probe", "peers", "known", "audit", "config", "completions", "man", "help"];
+const RARE: &[&str] = &[
+    "verify",
+    "lab",
+    "certs",
+    "probe",
+    "health",
+    "peers",
+    "known",
+    "audit",
+    "config",
+    "completions",
+    "man",
+    "help",
+];
 
 /// Returns the command with short helps that fit on a screen: without the lists of values, the variables and the rarer
 /// options.

@@ -99,6 +99,7 @@ fn given(line: &str, address: &str) -> Result<String, clap::Error> {
         Cli { command: Some(Subcommands::Send(send)), .. } => send.speak.to,
         Cli { command: Some(Subcommands::Race(race)), .. } => race.lanes[1].address.clone(),
         Cli { command: Some(Subcommands::Probe(probe)), .. } => Some(probe.address),
+        Cli { command: Some(Subcommands::Health(health)), .. } => Some(health.address),
         Cli { command: Some(Subcommands::History(history)), .. } => history.server,
         Cli {
             command: Some(Subcommands::Peers(Peers { command: Some(PeersCommand::Save(save)), .. })),
@@ -122,6 +123,7 @@ fn every_flag_accepts_every_form_of_an_address_and_refuses_what_is_none() {
         "send --to ADDRESS a.txt",
         "race --lanes cp2,plain@ADDRESS a.txt",
         "probe ADDRESS",
+        "health ADDRESS",
         "peers save lab --to ADDRESS",
         "known accept ADDRESS",
         "known remove ADDRESS",

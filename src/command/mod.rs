@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod certs;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod known;
 pub(crate) mod lab;
@@ -66,6 +67,7 @@ fn dispatch(cli: Cli) -> Result<u8, Fault> {
         Some(Subcommands::Lab(args)) => lab::run(&args, plain),
         Some(Subcommands::Peers(args)) => peers::run(args),
         Some(Subcommands::Probe(args)) => probe::run(args),
+        Some(Subcommands::Health(args)) => health::run(args),
         Some(Subcommands::Certs { command }) => certs::run(command),
         Some(Subcommands::Known(args)) => known::run(args),
         Some(Subcommands::History(args)) => history::run(&args),

@@ -29,6 +29,7 @@ mod dialer;
 mod earlier;
 mod embedded;
 mod forecast;
+pub(crate) mod health;
 mod history_writer;
 mod hosting;
 mod meetings;

@@ -7,6 +7,7 @@ mod comfort;
 mod common;
 mod digest;
 mod folders;
+mod health;
 mod home;
 mod metrics;
 mod plain;

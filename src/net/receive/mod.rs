@@ -49,8 +49,6 @@ mod current;
 mod detect;
 mod endings;
 mod failed;
-#[cfg(test)]
-mod faulty;
 mod file;
 mod history;
 mod opening;

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 
 use tempfile::TempDir;
 
-use super::*;
+use super::super::*;
 use crate::clock;
 use crate::crypto::fernet::{SessionKey, TokenSealer};
 use crate::crypto::receipt::{Fate, Request, Statement};

@@ -1,6 +1,8 @@
 //! Sessions on a machine that computes wrong results, and the limit of amendments.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod faulty;
+
 use std::path::Path;
 
 use parking_lot::Mutex;

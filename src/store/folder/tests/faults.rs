@@ -145,9 +145,8 @@ fn every_operation_that_fails_is_a_refusal_and_nothing_else() {
                 let left = files(temp.path());
                 // A process that another test starts has our lock until it executes its program, so the folder can look
                 // shared.
-                let is_left = |(name, _): &&(String, Vec<u8>)| {
-                    name.starts_with(UNFINISHED_PREFIX) && name != SHARED
-                };
+                let is_left =
+                    |(name, _): &&(String, Vec<u8>)| name.starts_with(UNFINISHED_PREFIX) && name != SHARED;
                 let left: Vec<_> = left.iter().filter(is_left).collect();
                 assert!(left.is_empty(), "{what}: {left:?}");
                 failed.extend(&fired);

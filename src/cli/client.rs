@@ -195,21 +195,29 @@ pub(crate) struct Lab {
     pub json: bool,
 }
 
-/// `upseal probe`.
+/// What a server must prove to be.
 #[derive(Debug, Args)]
 #[expect(clippy::doc_markdown, reason = "clap prints these words as they are")]
-pub(crate) struct Probe {
-    /// Server; it will keep small files named upseal-probe-N.txt
-    ///
-    /// The link that a server prints is accepted too.
-    #[arg(value_name = "HOST:PORT")]
-    pub address: Destination,
+pub(crate) struct Expected {
     /// CA that the server's certificate must be signed by, PEM [default: certs/cacsertificate.crt] [env: UPSEAL_CA]
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
     /// Require this server key [default: the known one, if any]
     #[arg(long, value_name = "sha256:HEX", value_parser = pin)]
     pub pin: Option<String>,
+}
+
+/// `upseal probe`.
+#[derive(Debug, Args)]
+pub(crate) struct Probe {
+    /// Server; it will keep small files named upseal-probe-N.txt
+    ///
+    /// The link that a server prints is accepted too.
+    #[arg(value_name = "HOST:PORT")]
+    pub address: Destination,
+    /// What the server must prove to be.
+    #[command(flatten)]
+    pub expected: Expected,
     /// Save the dialect as a preset [default: ask on a terminal]
     #[arg(long, value_name = "NAME")]
     pub save: Option<String>,
@@ -225,7 +233,6 @@ pub(crate) struct Probe {
 
 /// `upseal health`.
 #[derive(Debug, Args)]
-#[expect(clippy::doc_markdown, reason = "clap prints these words as they are")]
 pub(crate) struct Health {
     /// Server, or the link that it prints
     ///
@@ -233,12 +240,9 @@ pub(crate) struct Health {
     /// reached, 4 if it is another one, and 6 if it refused the connection.
     #[arg(value_name = "HOST:PORT")]
     pub address: Destination,
-    /// CA that the server's certificate must be signed by, PEM [default: certs/cacsertificate.crt] [env: UPSEAL_CA]
-    #[arg(long, value_name = "FILE")]
-    pub ca: Option<PathBuf>,
-    /// Require this server key [default: the known one, if any]
-    #[arg(long, value_name = "sha256:HEX", value_parser = pin)]
-    pub pin: Option<String>,
+    /// What the server must prove to be.
+    #[command(flatten)]
+    pub expected: Expected,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

@@ -140,7 +140,7 @@ settings! {
     Meta meta: KeepMeta;
     /// Limit of the bytes that uploads send in a second [default: off] [env: UPSEAL_LIMIT]
     ///
-    /// All bytes on the wire count: 5MiB/s, 500KB/s, 5MiB, or a number of bytes; at least 1KiB/s. Races ignore it.
+    /// All bytes on the wire count: 5MiB/s, 500KB/s, 5MiB, or a number of bytes; at least 16KiB/s. Races ignore it.
     #[arg(long, value_name = "RATE")]
     Limit limit: Limit, (limit, Limit::to_string);
     /// Most connections that send files at the same time, 1 to 8 [default: 1] [env: UPSEAL_JOBS]

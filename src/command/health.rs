@@ -20,7 +20,8 @@ const SOON: i64 = 30;
 /// The server cannot be reached (3), is not the expected one (4), or refused (6).
 pub(crate) fn run(args: Health) -> Result<u8, Fault> {
     let json = args.json;
-    let flags = Layer { to: Some(args.address), ca: args.ca, pin: args.pin, ..Layer::default() };
+    let flags =
+        Layer { to: Some(args.address), ca: args.expected.ca, pin: args.expected.pin, ..Layer::default() };
     let target = Sources::load()?.settle(flags, None)?.target();
     let proof = health::check(&target, known_servers(), interrupts()?)?;
     let address = match target {

@@ -23,7 +23,8 @@ use crate::transfer::probe::{self, Answer, News, Request};
 /// The server cannot be reached (3) or verified (4), or the preset cannot be saved.
 pub(crate) fn run(args: Probe) -> Result<u8, Fault> {
     let sources = Sources::load()?;
-    let flags = Layer { to: Some(args.address), ca: args.ca, pin: args.pin, ..Layer::default() };
+    let flags =
+        Layer { to: Some(args.address), ca: args.expected.ca, pin: args.expected.pin, ..Layer::default() };
     let settings = sources.settle(flags.clone(), None)?;
     if let (Some(name), Ok(_)) = (&args.save, sources.file.peer(args.save.as_deref().unwrap_or_default())) {
         return Err(usage(format!("the preset '{}' exists", escape(name)), "choose another name"));

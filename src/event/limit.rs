@@ -26,8 +26,9 @@ const UNITS: [(&str, u64); 6] = [
 impl Limit {
     /// No limit.
     pub const NONE: Self = Self(None);
-    /// The lowest limit in bytes per second. Below it, a server could take a file's pauses for a client that has gone.
-    pub const LEAST: u64 = 1 << 10;
+    /// The lowest limit in bytes per second. Eight connections share it, and a server ends those that send less than
+    /// 1 KiB/s each (`serve --min-rate`).
+    pub const LEAST: u64 = 16 << 10;
     /// The lowest and the highest step of [`Limit::slower`] and [`Limit::faster`], in bytes per second. Each step is twice
     /// the one before.
     pub const STEPS: (u64, u64) = (64 << 10, 1 << 30);
@@ -82,7 +83,7 @@ impl fmt::Display for Limit {
 
 /// The text is not a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected at least 1KiB/s, such as 5MiB/s, 500KB/s, 5MiB or 5000000 (bytes per second), or off")]
+#[error("expected at least 16KiB/s, such as 5MiB/s, 500KB/s, 5MiB or 5000000 (bytes per second), or off")]
 pub struct NoLimit;
 
 impl FromStr for Limit {
@@ -123,14 +124,14 @@ mod tests {
             ("1gib/s", 1 << 30),
             ("2GB", 2_000_000_000),
             ("5000000", 5_000_000),
-            ("1024", 1024),
-            ("1024 B/s", 1024),
+            ("16384", 16384),
+            ("16384 B/s", 16384),
         ] {
             assert_eq!(limit(text), Ok(Some(bytes)), "{text}");
         }
         assert_eq!(limit("off"), Ok(None));
         for bad in
-            ["", "0", "1023", "5Mbit/s", "MiB", "-5MiB", "1.5.1MiB", "5MiB/min", "fast", "99999999999GiB"]
+            ["", "0", "16383", "5Mbit/s", "MiB", "-5MiB", "1.5.1MiB", "5MiB/min", "fast", "99999999999GiB"]
         {
             assert_eq!(limit(bad), Err(NoLimit), "{bad}");
         }
@@ -138,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_text_of_a_limit_is_read_as_the_same_limit() {
-        for bytes in [1024, 1025, 500_000, 5 << 20, 5_000_000, 1 << 30, u64::MAX] {
+        for bytes in [16384, 16385, 500_000, 5 << 20, 5_000_000, 1 << 30, u64::MAX] {
             let limit = Limit::of(bytes).unwrap();
             assert_eq!(limit.to_string().parse(), Ok(limit), "{limit}");
         }
@@ -162,7 +163,7 @@ mod tests {
         assert_eq!(Limit::NONE.slower(Some(20 << 20)).bytes(), Some(16 << 20), "below the present rate");
         assert_eq!(Limit::NONE.slower(Some(100)).bytes(), Some(64 << 10));
         assert_eq!(Limit::of(64 << 10).unwrap().slower(None).bytes(), Some(64 << 10));
-        let own = Limit::of(10 << 10).unwrap();
+        let own = Limit::of(20 << 10).unwrap();
         assert_eq!((own.slower(None), own.faster().bytes()), (own, Some(64 << 10)));
     }
 }

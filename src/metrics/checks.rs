@@ -12,6 +12,7 @@ use crate::clock;
 use crate::crypto::identity::Identity;
 use crate::history::{HistoryError, Serving};
 use crate::net::budget::PaddingBudget;
+use crate::net::disk::DiskLimits;
 use crate::net::service::Service;
 use crate::store::{FileName, Incoming, NameError, Store, StoreError};
 use crate::trust::facts;
@@ -28,6 +29,9 @@ pub(crate) enum NotReady {
     /// The certificate is not valid.
     #[error("the certificate ended")]
     Expired,
+    /// So little is free that files are refused.
+    #[error("the store has no room: {0}")]
+    Room(String),
     /// A file could not be written.
     #[error("the store cannot be written: {0}")]
     Store(String),
@@ -56,6 +60,7 @@ impl Ends {
 pub(crate) struct Checks {
     store: Arc<dyn Store>,
     history: Option<Arc<Serving>>,
+    disk: Arc<DiskLimits>,
     /// Limit of the PKCS #1 v1.5 blocks that do not conform.
     pub(super) budget: PaddingBudget,
     pub(super) ends: Ends,
@@ -75,6 +80,7 @@ impl Checks {
         Self {
             store: Arc::clone(&service.store),
             history: service.history.clone(),
+            disk: Arc::clone(&service.policy.disk),
             budget: service.budget.clone(),
             ends: service.identity.as_deref().map(Ends::of).unwrap_or_default(),
             draining: AtomicBool::new(false),
@@ -110,6 +116,7 @@ impl Checks {
         if self.ends.server.is_some_and(|end| clock::unix_seconds() > end) {
             return Err(NotReady::Expired);
         }
+        self.disk.check_free().map_err(|e| NotReady::Room(e.to_string()))?;
         write(&*self.store).map_err(|e| NotReady::Store(e.to_string()))?;
         if let Some(history) = &self.history {
             history.history().touch().map_err(|e: HistoryError| NotReady::History(e.to_string()))?;
@@ -174,6 +181,18 @@ mod tests {
         assert_eq!(good.ready(), Err(NotReady::Draining));
         drop(good);
         assert_eq!(checks(folder.path(), Some(now - 60)).ready(), Err(NotReady::Expired));
+    }
+
+    #[test]
+    fn a_disk_with_too_little_free_is_not_ready() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = |min_free| {
+            Arc::new(DiskLimits { folder: Some(folder.path().to_owned()), min_free, ..DiskLimits::default() })
+        };
+        let good = checks(folder.path(), None);
+        assert_eq!(Checks { disk: disk(1), ..good }.ready(), Ok(()));
+        let full = Checks { disk: disk(u64::MAX), ..checks(folder.path(), None) };
+        assert!(matches!(full.ready(), Err(NotReady::Room(why)) if why.contains("--min-free")));
     }
 
     #[test]

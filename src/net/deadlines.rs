@@ -208,8 +208,15 @@ pub(crate) struct TooSlow {
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
+    use crate::event::{Jobs, Limit};
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn connections_that_share_the_lowest_limit_are_fast_enough_for_a_server() {
+        let each = Limit::LEAST / Jobs::MOST.count() as u64;
+        assert!(each >= 2 * Deadlines::default().rate, "{each}");
+    }
 
     #[test]
     fn a_trickle_is_too_slow_after_one_window_and_the_least_rate_never_is() {

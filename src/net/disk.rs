@@ -39,6 +39,17 @@ pub struct DiskLimits {
     pub bytes: Option<u64>,
 }
 
+impl DiskLimits {
+    /// Checks that the disk has room for a byte. The sum of the store's files, which takes long, is not computed.
+    ///
+    /// # Errors
+    /// It has none.
+    pub(crate) fn check_free(&self) -> Result<(), NoRoom> {
+        let free = Self { max_total: None, ..self.clone() };
+        State::default().check(&free, 1, Instant::now()).map(drop)
+    }
+}
+
 /// Why there is no room for a file, or for more of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoRoom {

@@ -90,3 +90,18 @@ pub trait Observer: Send + Sync {
     /// Receives the time of a step. Only servers with `--metrics` need it.
     fn took(&self, _step: Step, _time: Duration) {}
 }
+
+/// An observer for work that reports nothing.
+pub(crate) struct Unheard;
+
+impl Observer for Unheard {
+    fn event(&self, _: Event) {}
+
+    fn watch(&self, _: Track, _: Arc<Meter>) {}
+
+    fn unwatch(&self, _: Track) {}
+
+    fn recorder(&self) -> Option<Arc<Recorder>> {
+        None
+    }
+}

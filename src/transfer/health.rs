@@ -9,10 +9,8 @@ use super::FirstMeeting;
 use super::dialer::{Dialer, Stop};
 use super::meetings::Meetings;
 use crate::digest::FileDigest;
-use crate::event::{Dialect, Event, Fault, JobId, Proof, Target, Track, Variant};
-use crate::meter::Meter;
-use crate::net::Observer;
-use crate::net::record::Recorder;
+use crate::event::{Dialect, Fault, JobId, Proof, Target, Track, Variant};
+use crate::net::Unheard;
 use crate::trust::known::KnownServers;
 
 /// Connects to a server, verifies its proof, compares its key with the known one, and leaves without sending a file. A
@@ -44,19 +42,4 @@ pub(crate) fn check(target: &Target, known: KnownServers, stop: Receiver<()>) ->
     let (mut upload, proof) = opened.map_err(super::recognise::Halt::into_fault)?;
     upload.leave();
     proof.ok_or_else(|| Fault::system("the server was not asked for its identity"))
-}
-
-/// Drops the events of a check: its result is the proof or the fault.
-struct Unheard;
-
-impl Observer for Unheard {
-    fn event(&self, _: Event) {}
-
-    fn watch(&self, _: Track, _: Arc<Meter>) {}
-
-    fn unwatch(&self, _: Track) {}
-
-    fn recorder(&self) -> Option<Arc<Recorder>> {
-        None
-    }
 }

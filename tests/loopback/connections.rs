@@ -45,7 +45,7 @@ fn ends(client: &Client, count: u64) -> Vec<State> {
     (1..=count).map(end).collect()
 }
 
-/// Slows all uploads down so far that the test's files would take hours.
+/// Slows all uploads down so far that the test's files would take minutes.
 fn crawl(client: &Client) {
     client.ask(Command::Limit(Limit::of(Limit::LEAST).unwrap()));
 }

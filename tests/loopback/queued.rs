@@ -54,7 +54,7 @@ fn files_up_to_16_mib_do_not_wait_for_a_confirmation() {
     );
 }
 
-/// The lowest limit, at which the test's files would take hours.
+/// The lowest limit, at which the test's files would take minutes.
 fn crawl() -> Limit {
     Limit::of(Limit::LEAST).unwrap()
 }

@@ -34,10 +34,8 @@ mod served {
     use crate::command::serve::{Ready, prepare, share};
     use crate::command::{screen, usage};
     use crate::digest::Digest;
-    use crate::event::{Event, Fault, Track};
-    use crate::meter::Meter;
-    use crate::net::Observer;
-    use crate::net::record::Recorder;
+    use crate::event::{Event, Fault};
+    use crate::net::{Observer, Unheard};
     use crate::transfer::{Former, Prepared, Source, doors};
 
     /// The server of these flags.
@@ -95,20 +93,5 @@ mod served {
 
     fn links(bound: SocketAddr, pin: Digest) -> Option<Event> {
         (!bound.ip().is_loopback()).then(|| Event::Shared { pin: pin.to_string(), doors: doors(bound) })
-    }
-
-    /// Takes the events of a server that has not started yet: there are none.
-    struct Unheard;
-
-    impl Observer for Unheard {
-        fn event(&self, _: Event) {}
-
-        fn watch(&self, _: Track, _: Arc<Meter>) {}
-
-        fn unwatch(&self, _: Track) {}
-
-        fn recorder(&self) -> Option<Arc<Recorder>> {
-            None
-        }
     }
 }

@@ -36,9 +36,8 @@ use crate::event::{
     Verdict,
 };
 use crate::meter::Meter;
-use crate::net::Observer;
-use crate::net::record::Recorder;
 use crate::net::upload::{Content, UploadError};
+use crate::net::{Observer, Unheard};
 
 /// Runs a race to its end and reports it. A lane that fails does not stop the others.
 ///
@@ -134,18 +133,6 @@ enum Heat {
     Lap(u32),
     /// A run with this many bytes to measure the steady rate. Nothing else of it counts, so it reports no events.
     Pace(u64),
-}
-
-/// Discards all events.
-struct Silent;
-
-impl Observer for Silent {
-    fn event(&self, _: Event) {}
-    fn watch(&self, _: Track, _: Arc<Meter>) {}
-    fn unwatch(&self, _: Track) {}
-    fn recorder(&self) -> Option<Arc<Recorder>> {
-        None
-    }
 }
 
 /// The data that all lanes share.
@@ -254,7 +241,7 @@ impl Race<'_> {
         let bytes = match run.heat {
             Heat::Lap(_) => self.topic.bytes,
             Heat::Pace(bytes) => {
-                dialer.observer = Arc::new(Silent);
+                dialer.observer = Arc::new(Unheard);
                 bytes
             }
         };

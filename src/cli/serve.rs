@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::limits::Limits;
-use super::{Bind, Gap, KeepMeta, ReplyOrder, Size};
+use super::{Bind, Gap, KeepMeta, Patience, ReplyOrder, Size};
 use crate::digest::FileDigest;
 use crate::event::{Padding, Variant};
 use crate::store::{Durability, Existing};
@@ -146,6 +146,13 @@ pub(crate) struct Serve {
     /// files. The pages have no password: an address beyond loopback shows them to everyone who reaches it.
     #[arg(long, value_name = "ADDR:PORT", env = "UPSEAL_METRICS", hide_short_help = true)]
     pub metrics: Option<Bind>,
+    /// Time for sessions to finish after SIGTERM [default: 30s]
+    ///
+    /// The server accepts no further clients, and each session ends after its present file. A client that has more files
+    /// connects again and sends them to the server that follows. What has not finished then is reset, and the exit code is
+    /// 1. A second signal does so at once.
+    #[arg(long, value_name = "TIME", default_value = "30s", hide_default_value = true)]
+    pub drain: Patience,
     /// Serve one client and exit
     ///
     /// A connection without a complete message, such as a port scan, does not count.

@@ -164,13 +164,21 @@ fn usage(what: String, advice: &str) -> Fault {
 
 /// Starts a thread that reports the signals that end the program ([`signals::ending`]).
 fn interrupts() -> Result<Receiver<()>, Fault> {
-    let mut signals = Signals::new(signals::ending()).map_err(|e| system("cannot watch for signals", &e))?;
+    watch(signals::ending(), |_| ())
+}
+
+/// Starts a thread that reports signals, each as what `news` makes of its number.
+fn watch<T: Send + 'static>(
+    signals: Vec<i32>,
+    news: impl Fn(i32) -> T + Send + 'static,
+) -> Result<Receiver<T>, Fault> {
+    let mut signals = Signals::new(signals).map_err(|e| system("cannot watch for signals", &e))?;
     let (sender, receiver) = unbounded();
     thread::Builder::new()
         .name("upseal-signals".to_owned())
         .spawn(move || {
-            for _ in &mut signals {
-                if sender.send(()).is_err() {
+            for signal in &mut signals {
+                if sender.send(news(signal)).is_err() {
                     break;
                 }
             }

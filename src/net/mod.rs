@@ -41,6 +41,7 @@ pub(crate) mod ending;
 pub(crate) mod framing;
 pub(crate) mod handshake;
 pub(crate) mod interrupter;
+pub(crate) mod leaving;
 pub(crate) mod network;
 pub(crate) mod penalties;
 pub(crate) mod receive;

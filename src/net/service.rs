@@ -327,6 +327,9 @@ pub(crate) enum ReceiveError {
         /// Position in the connection.
         offset: u64,
     },
+    /// The server stops, and the session is between two files.
+    #[error("the server stops")]
+    Leaving,
     /// The client missed a deadline.
     #[error("at byte {offset}: {late}")]
     Late {
@@ -357,6 +360,7 @@ impl ReceiveError {
             | Self::History(_)
             | Self::Unremembered(_)
             | Self::Identity(_)
+            | Self::Leaving
             | Self::Threads(_) => Blame::System,
             _ => Blame::Peer,
         }
@@ -375,6 +379,7 @@ impl ReceiveError {
             Self::Open(OpenError::Machine(_))
             | Self::Identity(_)
             | Self::Threads(_)
+            | Self::Leaving
             | Self::Overloaded { .. } => RefusalKind::Machine,
             Self::Open(_) => RefusalKind::Content,
             Self::Replay { .. } => RefusalKind::Replay,
@@ -416,7 +421,7 @@ impl ReceiveError {
             Self::Padding { .. } | Self::PaddingOff if !is_begun => Refusal::Policy,
             Self::Name(_) => Refusal::Name,
             Self::Unsignable(_) | Self::Late { .. } | Self::TooOften { .. } => Refusal::Policy,
-            Self::Identity(_) | Self::Threads(_) | Self::Overloaded { .. } => Refusal::Busy,
+            Self::Identity(_) | Self::Threads(_) | Self::Leaving | Self::Overloaded { .. } => Refusal::Busy,
             Self::TooLarge { .. }
             | Self::Wire(_)
             | Self::Framing(_)

@@ -198,7 +198,7 @@ impl Dialer {
         };
 
         self.observer.event(Event::State { track, state: State::Proving });
-        let mut proven = server.prove(&anchor, known_bits).map_err(|e| e.fault())?;
+        let mut proven = server.prove(&anchor, known_bits).map_err(|e| halt(&e))?;
         let standing = match self.recognise(target, &anchor, &mut proven, track) {
             Ok(standing) => standing,
             Err(halt) => {
@@ -223,7 +223,7 @@ impl Dialer {
             );
             self.observer.event(Event::Note { text });
         }
-        let upload = proven.begin().map_err(|e| e.fault())?;
+        let upload = proven.begin().map_err(|e| halt(&e))?;
         Ok((prepared(upload), Some(proof)))
     }
 
@@ -314,6 +314,12 @@ impl Dialer {
             }
         }
     }
+}
+
+/// Returns what an error before the first file means. A server that stops says that it is busy; while its socket closes,
+/// the system resets connections that it has not accepted.
+fn halt(error: &UploadError) -> Halt {
+    if error.is_absence() { Halt::Away(error.fault()) } else { error.fault().into() }
 }
 
 /// Returns what the user gave to check a server against; `None`: neither a CA nor a pin.

@@ -42,6 +42,8 @@ pub(crate) enum Halt {
     Fault(Fault),
     /// The user has not accepted its key, or not yet; the uploads wait.
     Unaccepted(Box<Newcomer>, Fault),
+    /// The server stops, or closed the connection before it said anything.
+    Away(Fault),
 }
 
 impl Halt {
@@ -49,7 +51,7 @@ impl Halt {
     #[must_use]
     pub(crate) fn into_fault(self) -> Fault {
         match self {
-            Self::Fault(fault) | Self::Unaccepted(_, fault) => fault,
+            Self::Fault(fault) | Self::Unaccepted(_, fault) | Self::Away(fault) => fault,
         }
     }
 }

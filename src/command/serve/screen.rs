@@ -31,7 +31,8 @@ mod served {
 
     use crate::cli::Serve;
     use crate::clock;
-    use crate::command::serve::{Ready, prepare, share};
+    use crate::command::serve::prepare::{Ready, prepare};
+    use crate::command::serve::share;
     use crate::command::{screen, usage};
     use crate::digest::Digest;
     use crate::event::{Event, Fault};

@@ -111,7 +111,8 @@ impl<T, E: Into<Failed>> About<T> for Result<T, E> {
 impl Session<'_> {
     /// Reports a failure to the operator, and refuses the client.
     pub(super) fn fail(&mut self, failed: &Failed) {
-        if self.connection.is_interrupted() && !failed.is_begun() {
+        let is_leaving = matches!(failed.why, ReceiveError::Leaving);
+        if is_leaving || (self.connection.is_interrupted() && !failed.is_begun()) {
             // The server was stopped between two messages: nothing is reported as refused. But what the client sent
             // may not have been read.
             return self.refuse(Refusal::Busy);

@@ -31,6 +31,7 @@ use super::deadlines::{Clocks, Deadlines, Progress};
 use super::disk::Disk;
 use super::ending::Behind;
 use super::handshake::Offer;
+use super::leaving::{MOMENT, Phase};
 use super::service::{Policy, ReceiveError, Service};
 use super::wire::{Decoder, Message, WireError};
 use super::word::WORD;
@@ -107,6 +108,8 @@ pub struct Session<'a> {
     queue: Arc<Queue>,
     /// The disk as all sessions share it.
     disk: Arc<Disk>,
+    /// What the session does, for a server that stops.
+    phase: Phase,
     /// Messages that were to be signed, and session keys.
     proofs: u64,
     keys: u64,
@@ -168,6 +171,7 @@ impl<'a> Session<'a> {
             acted: Arc::default(),
             queue: Arc::default(),
             disk: Arc::default(),
+            phase: Phase::default(),
             proofs: 0,
             keys: 0,
             is_bad: false,
@@ -187,6 +191,11 @@ impl<'a> Session<'a> {
     /// Sets the mark that the session sets when its client has begun a file or got an answer to MODE 3.
     pub(super) fn marking(self, acted: Arc<AtomicBool>) -> Self {
         Self { acted, ..self }
+    }
+
+    /// Makes the session say when it is between two files, and end there when the server stops.
+    pub(super) fn leaving(self, phase: Phase) -> Self {
+        Self { phase, ..self }
     }
 
     /// Makes the session share the server's key and disk with others.
@@ -251,6 +260,7 @@ impl<'a> Session<'a> {
                 self.close_current();
             }
             match message {
+                Message::Filename(_) if self.phase.is_leaving() => return Err(ReceiveError::Leaving.into()),
                 Message::Filename(bytes) => self.announce(&bytes)?,
                 Message::Data { length } => self.data(length)?,
                 Message::OneMoreBlock => self.one_more_block()?,
@@ -270,7 +280,8 @@ impl<'a> Session<'a> {
     fn message(&mut self) -> Result<Option<Message>, Failed> {
         self.connection.set_read_pace(None);
         loop {
-            let Self { connection, decoder, current, group, clocks, service, .. } = self;
+            self.phase.rest(self.is_between_files());
+            let Self { connection, decoder, current, group, clocks, service, phase, .. } = self;
             let deadlines = &service.policy.deadlines;
             let read = connection.read_message(|input| -> Result<_, WireError> {
                 let (taken, message) = decoder.feed(input)?;
@@ -280,10 +291,12 @@ impl<'a> Session<'a> {
                 }
                 // A whole word between two messages may wait for what follows it ([`patience`]).
                 let is_inside = !matches!(undecided, Some(0 | WORD..));
-                let patience = patience(deadlines, undecided, current, !group.is_empty());
+                let most = if phase.is_leaving() { MOMENT } else { deadlines.idle };
+                let patience = patience((deadlines, most), undecided, current, !group.is_empty());
                 let until = clocks.reading(is_inside, Instant::now());
                 Ok((taken, Decoded::More(Some(Wait { patience, until }))))
             });
+            self.phase.rest(false);
             let is_between = self.decoder.is_between_messages();
             // Bytes that may be a terminator, or begin a message.
             let undecided = if is_between { self.connection.buffered().len() } else { 0 };
@@ -307,6 +320,9 @@ impl<'a> Session<'a> {
                     self.settle()?;
                     None
                 }
+                Err(ReadError::Failed(_)) if is_between && undecided == 0 && self.phase.is_leaving() => {
+                    return Err(ReceiveError::Leaving.into());
+                }
                 Err(ReadError::Failed(e)) if undecided > WORD => match self.decide(Behind::Silence)? {
                     None => return Err(self.late_or_cut(e).into()),
                     message => message,
@@ -317,6 +333,14 @@ impl<'a> Session<'a> {
                 return Ok(decided);
             }
         }
+    }
+
+    /// Returns whether nothing of a file, nor of a message, is on its way as far as this side knows.
+    fn is_between_files(&self) -> bool {
+        self.decoder.is_between_messages()
+            && self.connection.buffered().is_empty()
+            && self.group.is_empty()
+            && matches!(self.current, Current::Idle | Current::AtRest(_))
     }
 
     /// Takes the name from MODE 0.
@@ -425,11 +449,17 @@ impl<'a> Session<'a> {
 }
 
 /// How long to wait for more bytes. `undecided`: bytes at hand between two messages; `None` inside a message.
-fn patience(deadlines: &Deadlines, undecided: Option<usize>, current: &Current, has_group: bool) -> Duration {
+/// `idle`: the longest silence between files.
+fn patience(
+    (deadlines, idle): (&Deadlines, Duration),
+    undecided: Option<usize>,
+    current: &Current,
+    has_group: bool,
+) -> Duration {
     match (undecided, current) {
         _ if has_group => GROUP_PATIENCE,
         (Some(_), Current::OpenEnded(file)) => SILENCE * (1 << file.amendments().min(LONGER_SILENCES)),
-        (Some(0 | WORD), _) => deadlines.idle,
+        (Some(0 | WORD), _) => idle.min(deadlines.idle),
         (Some(undecided), _) if undecided > WORD => GOODBYE_PATIENCE,
         _ => deadlines.silence,
     }

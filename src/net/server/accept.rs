@@ -20,6 +20,7 @@ use crate::clock;
 use crate::event::{Event, SessionId, Side, Wire};
 use crate::net::admission::{Admitted, Newcomer, Tally, Turned};
 use crate::net::connection::Connection;
+use crate::net::leaving::Phase;
 use crate::net::network::Network;
 use crate::net::receive::{Caller, Session};
 use crate::net::record;
@@ -51,7 +52,8 @@ pub(super) struct Waiting {
 
 /// The accept loop.
 pub(super) struct Accept {
-    pub(super) listener: TcpListener,
+    /// `None`: the server accepts no further connections.
+    pub(super) listener: Option<TcpListener>,
     pub(super) woken: OwnedFd,
     pub(super) lifetime: Lifetime,
     pub(super) shared: Arc<Shared>,
@@ -79,11 +81,16 @@ pub(super) fn reserve() -> Option<File> {
 impl Accept {
     pub(super) fn run(mut self) {
         loop {
-            let (stopping, served, running) = {
+            self.shared.turns.fetch_add(1, Ordering::Relaxed);
+            let (stopping, draining, served, running) = {
                 let state = self.shared.state.lock();
-                (state.stopping, state.served, state.gate.len())
+                (state.stopping, state.leaving.is_begun(), state.served, state.gate.len())
             };
+            if draining && let Some(listener) = self.listener.take() {
+                self.close(&listener);
+            }
             let (over, accepting) = match self.lifetime {
+                _ if draining => (running == 0 && self.refused.is_empty(), false),
                 Lifetime::UntilStopped => (false, true),
                 // Further clients wait in the kernel's queue, in case the first turns out to be none.
                 Lifetime::OneSession => (served && running == 0, running == 0),
@@ -103,6 +110,28 @@ impl Accept {
         }
     }
 
+    /// Refuses the clients that wait for a session, in the kernel's queue too.
+    fn close(&mut self, listener: &TcpListener) {
+        let now = Instant::now();
+        for client in std::mem::take(&mut self.waiting) {
+            self.turn_away(client.stream, now);
+        }
+        while let Ok((socket, _)) = listener.accept() {
+            if let Ok(stream) = Tcp::new(socket) {
+                self.turn_away(stream, now);
+            }
+        }
+    }
+
+    /// Refuses a client without a session, and keeps the connection until the refusal has arrived.
+    fn turn_away(&mut self, mut stream: Tcp, now: Instant) {
+        turn_away(&mut stream);
+        if self.refused.len() >= LINGERING {
+            self.refused.pop_front();
+        }
+        self.refused.push_back((now + LINGER, stream));
+    }
+
     fn note(&self, text: String) {
         self.service().observer.event(Event::Note { text });
     }
@@ -110,8 +139,8 @@ impl Accept {
     /// Waits for a client, the end of a session, the stop or a time, and handles it.
     pub(super) fn turn(&mut self, accepting: bool) -> io::Result<()> {
         let mut fds = vec![PollFd::new(&self.woken, PollFlags::IN)];
-        if accepting {
-            fds.push(PollFd::new(&self.listener, PollFlags::IN));
+        if let (true, Some(listener)) = (accepting, &self.listener) {
+            fds.push(PollFd::new(listener, PollFlags::IN));
         }
         match poll(&mut fds, Some(&self.rest(Instant::now()))) {
             Err(Errno::INTR) => return Ok(()),
@@ -174,14 +203,15 @@ impl Accept {
     ) -> io::Result<()> {
         let is_exhausted =
             |error: &io::Error| matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE));
-        match accept(&self.listener) {
+        let Some(listener) = &self.listener else { return Ok(()) };
+        match accept(listener) {
             Ok((socket, peer)) => self.spawn(socket, peer),
             // The client went away between `poll` and `accept`.
             Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionAborted) => {
                 Ok(())
             }
             Err(e) if is_exhausted(&e) && self.reserve.take().is_some() => {
-                if let Ok((socket, _)) = accept(&self.listener) {
+                if let Ok((socket, _)) = accept(listener) {
                     self.tally.count(Err(Turned::Descriptors));
                     turn_away(&mut Tcp::new(socket)?);
                 }
@@ -219,15 +249,21 @@ impl Accept {
 
     /// Begins the session of a client, lets it wait, or turns it away.
     fn place(&mut self, client: Waiting) -> io::Result<()> {
-        let Waiting { mut stream, peer, since } = client;
+        let Waiting { stream, peer, since } = client;
         let service = self.service();
         let acted = Arc::new(AtomicBool::new(false));
         let (network, now) = (Network::of(Some(peer.ip())), Instant::now());
-        let id = {
+        let (id, phase) = {
             let mut state = self.shared.state.lock();
             if state.stopping {
                 return Ok(());
             }
+            if state.leaving.is_begun() {
+                drop(state);
+                self.turn_away(stream, now);
+                return Ok(());
+            }
+            let stopped = stream.interrupter();
             let newcomer = Newcomer {
                 network,
                 now,
@@ -241,6 +277,7 @@ impl Accept {
             } else {
                 state.gate.admit(next, newcomer, service.policy.admission)
             };
+            let phase = admitted.as_ref().ok().map(|admitted| state.leaving.join(admitted.id, stopped));
             drop(state);
             // Many clients of one address may begin at the same moment; their first steps take less than a second.
             let may_wait = admitted == Err(Turned::Idle) && now.duration_since(since) < WAIT;
@@ -249,22 +286,18 @@ impl Accept {
                 return Ok(());
             }
             self.tally.count(admitted.map(|admitted| admitted.leaves));
-            let Ok(Admitted { id, .. }) = admitted else {
-                turn_away(&mut stream);
-                if self.refused.len() >= LINGERING {
-                    self.refused.pop_front();
-                }
-                self.refused.push_back((now + LINGER, stream));
+            let (Ok(Admitted { id, .. }), Some(phase)) = (admitted, phase) else {
+                self.turn_away(stream, now);
                 return Ok(());
             };
-            id
+            (id, phase)
         };
         let guard = Running { id, shared: Arc::clone(&self.shared) };
         let name = format!("upseal-session-{}", id.0);
         let mut spare = stream.spare();
         let thread = thread::Builder::new().name(name).stack_size(self.stack).spawn(move || {
             let guard = guard;
-            let (caller, is_bad) = serve(&service, stream, (guard.id, peer), acted, &guard.shared);
+            let (caller, is_bad) = serve(&service, stream, (guard.id, peer), (acted, phase), &guard.shared);
             let mut state = guard.shared.state.lock();
             state.served |= caller == Caller::Client;
             if is_bad {
@@ -299,7 +332,10 @@ struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.shared.state.lock().gate.leave(self.id);
+        let mut state = self.shared.state.lock();
+        state.gate.leave(self.id);
+        state.leaving.forget(self.id);
+        drop(state);
         self.shared.wake();
     }
 }
@@ -309,7 +345,7 @@ fn serve(
     service: &Service,
     stream: Tcp,
     (id, peer): (SessionId, SocketAddr),
-    acted: Arc<AtomicBool>,
+    (acted, phase): (Arc<AtomicBool>, Phase),
     shared: &Shared,
 ) -> (Caller, bool) {
     let observer = &service.observer;
@@ -326,7 +362,7 @@ fn serve(
     });
     let connection = Connection::new(stream, service.policy.deadlines.idle);
     let mut session = Session::new(service, connection, id, peer.to_string()).marking(acted);
-    session = session.sharing(Arc::clone(&shared.queue), Arc::clone(&shared.disk));
+    session = session.leaving(phase).sharing(Arc::clone(&shared.queue), Arc::clone(&shared.disk));
     let caller = catch_unwind(AssertUnwindSafe(|| session.run_for_caller())).unwrap_or_else(|_| {
         session.refuse(Refusal::Busy);
         observer.event(Event::Note {

@@ -14,15 +14,18 @@ use rustix::io::write;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use self::accept::Accept;
+pub(crate) use self::control::Control;
 use self::upkeep::{UPKEEP, Upkeep};
 use super::admission::{Gate, Tally};
 use super::disk::Disk;
 use super::interrupter::Interrupter;
+use super::leaving::Leaving;
 use super::penalties::Penalties;
 use super::service::Service;
 use super::work::Queue;
 
 mod accept;
+mod control;
 mod upkeep;
 
 /// Bytes of a session's stack; its buffers are on the heap.
@@ -54,6 +57,8 @@ struct Shared {
     queue: Arc<Queue>,
     /// The disk as the sessions share it.
     disk: Arc<Disk>,
+    /// How often the accept loop has gone round.
+    turns: AtomicU64,
     /// Pipe whose bytes wake the accept loop: a session ended, or the server is to stop.
     wake: OwnedFd,
 }
@@ -64,6 +69,7 @@ struct Sessions {
     /// Whether a client has been served.
     served: bool,
     gate: Gate,
+    leaving: Leaving,
     penalties: Penalties,
 }
 
@@ -126,10 +132,11 @@ impl Server {
             service: Mutex::new(service),
             queue: Arc::default(),
             disk: Arc::default(),
+            turns: AtomicU64::default(),
             wake,
         });
         let accept = Accept {
-            listener,
+            listener: Some(listener),
             woken,
             lifetime,
             shared: Arc::clone(&shared),
@@ -161,6 +168,12 @@ impl Server {
     #[must_use]
     pub(crate) fn service(&self) -> Arc<Service> {
         Arc::clone(&self.shared.service.lock())
+    }
+
+    /// Returns a handle by which other threads change the server or stop it in order.
+    #[must_use]
+    pub(crate) fn control(&self) -> Control {
+        Control { shared: Arc::clone(&self.shared) }
     }
 
     /// Returns a handle that stops the server from another thread; unfinished files are not published.

@@ -28,7 +28,7 @@ fn accept_loop(log: Arc<EventLog>, history: Option<Arc<Serving>>, upkeep: Upkeep
     };
     let (woken, wake) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap();
     Accept {
-        listener: TcpListener::bind("127.0.0.1:0").unwrap(),
+        listener: Some(TcpListener::bind("127.0.0.1:0").unwrap()),
         woken,
         lifetime: Lifetime::UntilStopped,
         shared: Arc::new(Shared {
@@ -36,6 +36,7 @@ fn accept_loop(log: Arc<EventLog>, history: Option<Arc<Serving>>, upkeep: Upkeep
             service: Mutex::new(Arc::new(service)),
             queue: Arc::default(),
             disk: Arc::default(),
+            turns: AtomicU64::default(),
             wake,
         }),
         threads: Vec::new(),
@@ -57,7 +58,7 @@ fn the_accept_loop_maintains_the_history() {
     history.remember(&[(Seen::Token, Digest([1; 32]))], 1000).unwrap();
     let upkeep = Upkeep::new(Duration::ZERO, Instant::now());
     let mut accept = accept_loop(Arc::default(), Some(serving), upkeep);
-    let address = accept.listener.local_addr().unwrap();
+    let address = accept.listener.as_ref().unwrap().local_addr().unwrap();
     let client = TcpStream::connect(address).unwrap();
     accept.turn(true).unwrap();
     assert!(!history.is_seen(Seen::Token, Digest([1; 32])).unwrap());
@@ -95,7 +96,7 @@ fn a_session_without_a_thread_is_refused_and_reset() {
 #[test]
 fn a_client_for_which_no_descriptor_is_left_is_refused_and_the_reserve_is_kept() {
     let mut accept = accept_loop(Arc::default(), None, Upkeep::new(UPKEEP, Instant::now()));
-    let address = accept.listener.local_addr().unwrap();
+    let address = accept.listener.as_ref().unwrap().local_addr().unwrap();
     let mut client = TcpStream::connect(address).unwrap();
     let calls = AtomicU64::new(0);
     accept

@@ -171,6 +171,19 @@ impl UploadError {
         }
     }
 
+    /// Returns whether an error before the first file may mean that the server stops, or has just stopped.
+    #[must_use]
+    pub(crate) fn is_absence(&self) -> bool {
+        match self {
+            Self::Refused { reason, file: None, .. } => *reason == Some(Refusal::Busy),
+            Self::NoAnswer(cause) => cause.as_ref().is_none_or(|e| {
+                use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+                matches!(e.kind(), BrokenPipe | ConnectionAborted | ConnectionReset)
+            }),
+            _ => false,
+        }
+    }
+
     /// Returns the refused file, counted from 1 in the connection, if the server named one.
     #[must_use]
     pub const fn refused_file(&self) -> Option<u64> {

@@ -118,7 +118,8 @@ impl Worker {
                 Ending::Answered
             }
             Err(Halt::Unaccepted(newcomer, _)) => self.wait_for_answer(route, first.id, &newcomer),
-            Err(Halt::Fault(fault)) => self.not_opened(route, first.id, &fault),
+            Err(Halt::Fault(fault)) => self.not_opened(route, first.id, &fault, false),
+            Err(Halt::Away(fault)) => self.not_opened(route, first.id, &fault, true),
         }
     }
 
@@ -175,19 +176,19 @@ impl Worker {
     }
 
     /// Handles a connection that could not be opened. All uploads on the route fail together, so that 10,000 files do
-    /// not wait for 10,000 timeouts.
-    fn not_opened(&self, route: &Route, first: JobId, fault: &Fault) -> Ending {
+    /// not wait for 10,000 timeouts. `is_away`: a server stops or has just stopped there.
+    fn not_opened(&self, route: &Route, first: JobId, fault: &Fault, is_away: bool) -> Ending {
         if fault.kind == FaultKind::Interrupted {
             self.interrupted(first);
             return Ending::Idle; // A cancelled attempt says nothing about the server.
         }
-        if !self.leads && fault.kind != FaultKind::Unproven {
+        if !self.leads && (is_away || fault.kind != FaultKind::Unproven) {
             self.interrupted(first);
             return Ending::Declined;
         }
         // Servers that serve one connection and exit may be started again.
         let may_return = self.retries > 0 && matches!(self.past, Past::Answered | Past::Away);
-        if fault.kind == FaultKind::Unreachable && may_return {
+        if (is_away || fault.kind == FaultKind::Unreachable) && may_return {
             return self.wait_for_return(route, first);
         }
         let fault = match self.past {

@@ -288,11 +288,15 @@ fn a_file_is_amended_eight_times_and_no_more() {
 #[test]
 fn the_patience_depends_on_what_may_follow() {
     let deadlines = Deadlines::default();
-    let idle = |undecided| patience(&deadlines, undecided, &Current::Idle, false);
+    let idle = |undecided| patience((&deadlines, deadlines.idle), undecided, &Current::Idle, false);
     assert_eq!([idle(Some(0)), idle(Some(WORD))], [deadlines.idle; 2], "between two messages");
     assert_eq!([idle(None), idle(Some(WORD - 1))], [deadlines.silence; 2], "inside a message");
     assert_eq!(idle(Some(WORD + 1)), GOODBYE_PATIENCE, "a terminator and MODE 2");
     for undecided in [None, Some(0), Some(20)] {
-        assert_eq!(patience(&deadlines, undecided, &Current::Idle, true), GROUP_PATIENCE, "a group waits");
+        assert_eq!(
+            patience((&deadlines, deadlines.idle), undecided, &Current::Idle, true),
+            GROUP_PATIENCE,
+            "a group waits"
+        );
     }
 }

@@ -28,6 +28,8 @@ soak:
     python3 tests/receipts/crash.py --upseal target/release/upseal --client --times 10000
     sudo python3 tests/receipts/crash.py --upseal target/release/upseal --power --times 1000
     sudo python3 tests/receipts/full.py --upseal target/release/upseal --times 1000
+    UPSEAL_LOAD=600 cargo test --test load floods -- --nocapture
+    UPSEAL_LOAD=3600 cargo test --test load crowd -- --nocapture
 
 # Measure ciphers against OpenSSL, uploads against scp, socat, tar and Python, memory and receipts. Needs a quiet machine.
 bench:

@@ -65,17 +65,46 @@ pub(crate) trait Source: Send + Sync {
     fn share(&self, observer: Arc<dyn Observer>, identity: &Path) -> Result<Prepared, Fault>;
 }
 
+/// Connections that wait to be accepted at most, if the system allows so many. With the 128 of the standard library, a burst
+/// of connections makes the system drop an honest client's first packet, which that client sends again after a second.
+const WAITING: i32 = 4096;
+
 /// Binds the address of the former server, or else the first of these that is free.
 pub(crate) fn bind(former: Option<&Former>, addresses: &[SocketAddr]) -> io::Result<TcpListener> {
     let first = former.map(|former| former.address);
     let mut failed = None;
     for address in first.iter().chain(addresses) {
         match TcpListener::bind(address) {
-            Ok(listener) => return Ok(listener),
+            Ok(listener) => {
+                rustix::net::listen(&listener, WAITING)?;
+                return Ok(listener);
+            }
             Err(error) => {
                 failed.get_or_insert(error);
             }
         }
     }
     Err(failed.unwrap_or_else(|| io::Error::new(io::ErrorKind::AddrNotAvailable, "no address")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn many_clients_may_connect_before_the_first_is_accepted() {
+        let most: usize =
+            std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap().trim().parse().unwrap();
+        let listener = bind(None, &["127.0.0.1:0".parse().unwrap()]).unwrap();
+        let address = listener.local_addr().unwrap();
+        let connect = |_| TcpStream::connect_timeout(&address, Duration::from_secs(20)).unwrap();
+        let waiting: Vec<TcpStream> = (0..most.min(300)).map(connect).collect();
+        assert_eq!(waiting.len(), most.min(300));
+        // Each is complete: the system has not merely kept its first packet.
+        listener.set_nonblocking(true).unwrap();
+        (0..waiting.len()).for_each(|_| drop(listener.accept().unwrap()));
+    }
 }

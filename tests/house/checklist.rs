@@ -1,4 +1,5 @@
-//! The checklist of the interfaces, `docs/ux-checklist.md`: what it names as shown by a test or a capture exists.
+//! The checklist of the interfaces, `docs/ux-checklist.md`, and the attacks of `SECURITY.md`: what they name as shown by a
+//! test or a capture exists.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -9,8 +10,24 @@ use crate::tree::{paths, root};
 
 const CHECKLIST: &str = "docs/ux-checklist.md";
 
+/// The heading of the tables of attacks.
+const THREATS: &str = "## Threat model, attack by attack";
+
 #[test]
 fn every_line_of_the_checklist_names_tests_and_captures_that_exist() {
+    let list = read(CHECKLIST);
+    shown_by(&list, 50);
+}
+
+#[test]
+fn every_attack_of_the_threat_model_names_tests_that_exist() {
+    let page = read("SECURITY.md");
+    let section = page.split_once(THREATS).unwrap().1;
+    shown_by(section.split("\n## ").next().unwrap(), 20);
+}
+
+/// Fails if a row of these tables, which have more than so many, is shown by nothing that exists.
+fn shown_by(tables: &str, least: usize) {
     let files = paths();
     let tests: HashSet<String> = files
         .iter()
@@ -23,10 +40,9 @@ fn every_line_of_the_checklist_names_tests_and_captures_that_exist() {
         .filter(|path| ["snap", "svg"].contains(&extension(path)))
         .filter_map(|path| Path::new(path).file_stem()?.to_str()?.rsplit("__").next())
         .collect();
-    let list = read(CHECKLIST);
-    let rows: Vec<&str> =
-        list.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| n ")).collect();
-    assert!(rows.len() > 50, "{} rows", rows.len());
+    let is_row = |line: &&str| ["| n ", "| attack "].iter().all(|head| !line.starts_with(head));
+    let rows: Vec<&str> = tables.lines().filter(|line| line.starts_with("| ")).filter(is_row).collect();
+    assert!(rows.len() > least, "{} rows", rows.len());
     let mut wrong = Vec::new();
     for row in rows {
         let shown = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default();
@@ -42,7 +58,7 @@ fn every_line_of_the_checklist_names_tests_and_captures_that_exist() {
             }
         }
     }
-    assert!(wrong.is_empty(), "{CHECKLIST}:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 fn extension(path: &str) -> &str {

@@ -80,6 +80,7 @@ pub use self::net::admission::Admission;
 pub use self::net::budget::PaddingBudget;
 pub use self::net::deadlines::Deadlines;
 pub use self::net::disk::DiskLimits;
+pub use self::net::door::{Door, Proxies, Ranges};
 pub use self::net::penalties::Penalize;
 pub use self::net::server::{Lifetime, Server};
 pub use self::net::service::{Policy, Reply, Service};

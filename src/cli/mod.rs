@@ -2,7 +2,7 @@
 //!
 //! - `layer`: the flags of the server and the dialect, which are also the keys of the configuration
 //! - `client`: the UI, `send`, `race`, `probe`, `health`, `verify`, `peers` and `lab`
-//! - `serve`: the server; `limits`: what a client may take of it
+//! - `serve`: the server; `limits`: what a client may take of it; `ranges`: who may connect
 //! - `history`, `trust`: `history`, `audit`, `certs` and `known`
 //! - `screen`: how the terminal UI and texts look, and `config`
 //! - `report`: texts on a race's report
@@ -15,6 +15,7 @@ mod examples;
 mod history;
 mod layer;
 mod limits;
+mod ranges;
 mod report;
 mod screen;
 mod serve;
@@ -33,6 +34,7 @@ pub(crate) use self::client::{
 pub(crate) use self::history::{Audit, HistoryArgs};
 pub(crate) use self::layer::{Layer, Setting, TwoPins};
 pub(crate) use self::limits::{Limits, Penalize};
+pub(crate) use self::ranges::{Access, Range};
 pub(crate) use self::report::ReportLayer;
 pub(crate) use self::screen::{Colour, ConfigCommand, GlyphSet, ScreenLayer, UnitSet};
 pub(crate) use self::serve::{Paths, Serve};

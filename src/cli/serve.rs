@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::limits::Limits;
+use super::ranges::Access;
 use super::{Bind, Gap, KeepMeta, Patience, ReplyOrder, Size};
 use crate::digest::FileDigest;
 use crate::event::{Padding, Variant};
@@ -161,6 +162,9 @@ pub(crate) struct Serve {
     /// Print one JSON event a line
     #[arg(long)]
     pub json: bool,
+    /// Who may connect.
+    #[command(flatten)]
+    pub access: Access,
     /// Limits of what clients may take.
     #[command(flatten)]
     pub limits: Limits,

@@ -7,12 +7,9 @@ use super::known::known_servers;
 use crate::cli::Health;
 use crate::config::{Layer, Sources};
 use crate::event::{Fault, Target};
-use crate::messages::trust;
+use crate::messages::{expiry, trust};
 use crate::output;
 use crate::transfer::health;
-
-/// Days before the end of a certificate from which on it is reported.
-const SOON: i64 = 30;
 
 /// Lets a server prove its identity, and prints it. Returns 0 if the server did so.
 ///
@@ -33,8 +30,8 @@ pub(crate) fn run(args: Health) -> Result<u8, Fault> {
     } else {
         output::line(&format!("{address} proved to be {}", trust::introduction(&proof)));
     }
-    if proof.days_left < SOON {
-        output::remark(&format!("warning: the certificate of {address}: {}", trust::left(proof.days_left)));
+    if let Some(ends) = expiry::ends(proof.days_left) {
+        output::remark(&format!("warning: the certificate of {address} {ends}"));
     }
     Ok(0)
 }

@@ -6,6 +6,7 @@
 //!
 //! - [`units`]: sizes, rates, durations, estimates, ratios
 //! - [`Escaped`]: text from the network or the disk, made safe to show; events carry it, so it is defined in [`event`]
+//! - [`expiry`]: certificates that end soon
 //! - [`nearest`](mod@nearest): the known word that a mistyped one is nearest to
 //! - [`Summary`]: what several uploads came to
 //! - [`shell_word`]: a word quoted for a shell
@@ -17,6 +18,7 @@
 //!
 //! [`event`]: crate::event
 
+pub(crate) mod expiry;
 mod nearest;
 pub(crate) mod race;
 pub(crate) mod server;

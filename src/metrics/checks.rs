@@ -1,8 +1,8 @@
 //! Whether a server can take files at the moment (`/health/ready`).
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -65,6 +65,8 @@ pub(crate) struct Checks {
     pub(super) budget: PaddingBudget,
     pub(super) ends: Ends,
     draining: AtomicBool,
+    /// Returns the number of addresses that are refused for bad sessions, once the server runs.
+    penalties: OnceLock<Box<dyn Fn() -> usize + Send + Sync>>,
     last: Mutex<Option<(Instant, Result<(), NotReady>)>>,
 }
 
@@ -84,8 +86,20 @@ impl Checks {
             budget: service.budget.clone(),
             ends: service.identity.as_deref().map(Ends::of).unwrap_or_default(),
             draining: AtomicBool::new(false),
+            penalties: OnceLock::new(),
             last: Mutex::new(None),
         }
+    }
+
+    /// Counts penalties with this from now on.
+    pub(crate) fn count_penalties(&self, count: impl Fn() -> usize + Send + Sync + 'static) {
+        // A server is started once.
+        let _ = self.penalties.set(Box::new(count));
+    }
+
+    /// Returns the number of addresses that are refused for bad sessions at the moment.
+    pub(crate) fn penalties(&self) -> usize {
+        self.penalties.get().map_or(0, |count| count())
     }
 
     /// Notes that the server accepts no further sessions.

@@ -26,12 +26,12 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-pub(crate) use self::checks::{Checks, Ends};
+pub(crate) use self::checks::Checks;
 pub(crate) use self::page::Page;
 use crate::event::{Event, Kept, SessionId, Track, Variant};
 use crate::meter::{Meter, Stage};
-use crate::net::Step;
-use crate::net::budget::PaddingBudget;
+use crate::net::admission::Turned;
+use crate::net::{Arrival, Step};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByEnd {
@@ -63,6 +63,11 @@ struct ByStage {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByKey {
     key: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByReason {
+    reason: &'static str,
 }
 
 type Seconds = Counter<f64, AtomicU64>;
@@ -97,7 +102,11 @@ pub(crate) struct Metrics {
     sessions: Family<ByEnd, Counter>,
     files: Family<ByKept, Counter>,
     refusals: Family<ByKind, Counter>,
+    turned_away: Family<ByReason, Counter>,
+    evicted: Counter,
+    penalties: Gauge,
     receipts: Counter,
+    left_out: Counter,
     warnings: Counter,
     bytes: Family<ByVariant, Counter>,
     wire_bytes: Counter,
@@ -144,7 +153,11 @@ impl Metrics {
             sessions: Family::default(),
             files: Family::default(),
             refusals: Family::default(),
+            turned_away: Family::default(),
+            evicted: Counter::default(),
+            penalties: Gauge::default(),
             receipts: Counter::default(),
+            left_out: Counter::default(),
             warnings: Counter::default(),
             bytes: Family::default(),
             wire_bytes: Counter::default(),
@@ -161,6 +174,9 @@ impl Metrics {
         // A series that is missing until its first event cannot be told from one that was never there.
         for end in End::ALL {
             drop(it.sessions.get_or_create(&ByEnd { end: end.word() }));
+        }
+        for reason in Turned::ALL {
+            drop(it.turned_away.get_or_create(&ByReason { reason: reason.word() }));
         }
         for (_, stage) in STAGES {
             drop(it.stage_seconds.get_or_create(&ByStage { stage }));
@@ -180,10 +196,16 @@ impl Metrics {
         );
         to.register("sessions_open", "Connections at the moment", self.sessions_open.clone());
         to.register("sessions", "Connections that ended, by how", self.sessions.clone());
+        let away = "Clients that were turned away before a session, by why";
+        to.register("turned_away", away, self.turned_away.clone());
+        let evicted = "Sessions that had not done anything and made room for other clients";
+        to.register("sessions_evicted", evicted, self.evicted.clone());
+        to.register("penalties", "Addresses that are refused for bad sessions", self.penalties.clone());
         to.register("files", "Files on disk, by variant and place in the store", self.files.clone());
         to.register("refusals", "Refusals, by who has to act and by kind", self.refusals.clone());
         to.register("receipts", "Files for which a receipt was given", self.receipts.clone());
         to.register("warnings", "Warnings for the operator", self.warnings.clone());
+        to.register("log_lines_left_out", "Lines that the log leaves out and sums up", self.left_out.clone());
         to.register("partial_files", "Files that have begun and not ended", self.partials.clone());
         let misses = "PKCS #1 v1.5 blocks that did not conform, for this key";
         to.register("padding_misses", misses, self.padding_misses.clone());
@@ -255,6 +277,19 @@ impl Metrics {
         }
     }
 
+    /// Counts a client without a session, or a session that makes room.
+    pub(crate) fn arrived(&self, arrival: Arrival) {
+        match arrival {
+            Arrival::Away(why) => self.turned_away.get_or_create(&ByReason { reason: why.word() }).inc(),
+            Arrival::Evicted => self.evicted.inc(),
+        };
+    }
+
+    /// Counts a line that the log leaves out.
+    pub(crate) fn leave_out(&self) {
+        self.left_out.inc();
+    }
+
     /// Adds the time of a step.
     pub(crate) fn took(&self, step: Step, time: Duration) {
         let of = match step {
@@ -265,11 +300,12 @@ impl Metrics {
     }
 
     /// Returns the page as `OpenMetrics` text.
-    pub(crate) fn text(&self, budget: &PaddingBudget, ends: Ends) -> String {
-        let misses = budget.misses();
+    pub(crate) fn text(&self, checks: &Checks) -> String {
+        let misses = checks.budget.misses();
         self.padding_misses.set(signed(misses));
-        self.padding_left.set(signed(budget.per_key().saturating_sub(misses)));
-        for (key, end) in [("server", ends.server), ("receipts", ends.receipts)] {
+        self.padding_left.set(signed(checks.budget.per_key().saturating_sub(misses)));
+        self.penalties.set(signed(checks.penalties() as u64));
+        for (key, end) in [("server", checks.ends.server), ("receipts", checks.ends.receipts)] {
             if let Some(at) = end {
                 self.not_after.get_or_create(&ByKey { key }).set(at);
             }
@@ -287,84 +323,4 @@ fn signed(count: u64) -> i64 {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tests {
-    use super::*;
-    use crate::event::{Blame, RefusalKind};
-
-    fn value(text: &str, series: &str) -> Option<f64> {
-        text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
-    }
-
-    #[test]
-    fn events_become_numbers() {
-        let metrics = Metrics::new();
-        let budget = PaddingBudget::with_limits(10, 5);
-        assert!(!metrics.text(&budget, Ends::default()).contains("not_after_seconds{"));
-        let text = || metrics.text(&budget, Ends { server: Some(1_900_000_000), receipts: None });
-        let opened = |id| Event::SessionOpened { session: SessionId(id), peer: "a".into() };
-        (1..=4).for_each(|id| metrics.event(&opened(id)));
-        let refused = |id, is_cut| Event::Refused {
-            session: SessionId(id),
-            track: None,
-            peer: "evil\"} 1".into(),
-            name: Some("upseal_files_total{} 7".into()),
-            blame: Blame::Peer,
-            kind: if is_cut { RefusalKind::Cut } else { RefusalKind::Replay },
-            why: "x".into(),
-            is_cut,
-            at_ms: 0,
-        };
-        metrics.event(&refused(1, false));
-        metrics.event(&refused(2, true));
-        let track = Track::Receiving(SessionId(3), 1);
-        let meter = Arc::new(Meter::default());
-        meter.add_wire(100);
-        metrics.watch(track, Arc::clone(&meter));
-        assert_eq!(value(&text(), "upseal_partial_files"), Some(1.0));
-        metrics.unwatch(track);
-        metrics.unwatch(track);
-        for kept in [Kept::New, Kept::Same, Kept::Discarded] {
-            metrics.event(&Event::Received {
-                track,
-                peer: "a".into(),
-                name: "b".into(),
-                kept,
-                size: 70,
-                variant: Variant::Cp2,
-                digest: None,
-                seconds: 0.5,
-                at_ms: 0,
-            });
-        }
-        metrics.event(&Event::Receipted { session: SessionId(3), files: 2 });
-        (1..=3).for_each(|id| metrics.event(&Event::SessionClosed { session: SessionId(id) }));
-        metrics.took(Step::Publish, Duration::from_millis(3));
-        let _ = budget.charge(None);
-        let text = text();
-        for (series, is) in [
-            ("upseal_sessions_open", 1.0),
-            ("upseal_sessions_total{end=\"in_order\"}", 1.0),
-            ("upseal_sessions_total{end=\"refused\"}", 1.0),
-            ("upseal_sessions_total{end=\"cut\"}", 1.0),
-            ("upseal_refusals_total{blame=\"peer\",kind=\"replay\"}", 1.0),
-            ("upseal_refusals_total{blame=\"peer\",kind=\"cut\"}", 1.0),
-            ("upseal_files_total{variant=\"cp2\",kept=\"new\"}", 1.0),
-            ("upseal_files_total{variant=\"cp2\",kept=\"discarded\"}", 1.0),
-            ("upseal_received_bytes_total{variant=\"cp2\"}", 140.0),
-            ("upseal_received_bytes_total{variant=\"plain\"}", 0.0),
-            ("upseal_wire_bytes_total", 100.0),
-            ("upseal_partial_files", 0.0),
-            ("upseal_receipts_total", 2.0),
-            ("upseal_file_seconds_count", 3.0),
-            ("upseal_publish_seconds_count", 1.0),
-            ("upseal_record_seconds_count", 0.0),
-            ("upseal_padding_misses", 1.0),
-            ("upseal_padding_misses_left", 9.0),
-            ("upseal_certificate_not_after_seconds{key=\"server\"}", 1_900_000_000.0),
-        ] {
-            assert_eq!(value(&text, series), Some(is), "{series}\n{text}");
-        }
-        assert!(!text.contains("evil"), "a label came from the network: {text}");
-        assert!(text.ends_with("# EOF\n"), "{text}");
-    }
-}
+mod tests;

@@ -124,11 +124,7 @@ async fn answer(shown: &Shown, request: &Request<Incoming>) -> Response<Full<Byt
         return refused;
     }
     match request.uri().path() {
-        "/metrics" => response(
-            StatusCode::OK,
-            OPEN_METRICS,
-            shown.metrics.text(&shown.checks.budget, shown.checks.ends),
-        ),
+        "/metrics" => response(StatusCode::OK, OPEN_METRICS, shown.metrics.text(&shown.checks)),
         "/health/live" => response(StatusCode::OK, TEXT, "live\n".to_owned()),
         "/health/ready" => {
             let checks = Arc::clone(&shown.checks);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::Arrival;
 use super::interrupter::Interrupter;
 use super::network::Network;
 use crate::event::SessionId;
@@ -46,8 +47,14 @@ impl Admission {
 }
 
 /// Why a client is turned away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Turned {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Turned {
+    /// Its address is not one of those that may connect.
+    NotAllowed,
+    /// It is not a proxy that may state the addresses of clients.
+    NotProxy,
+    /// Its connection does not begin with the header of a proxy.
+    Header,
     /// Its address has as many sessions as one may have.
     PerAddress,
     /// Its address has as many sessions that have not done anything as one may have.
@@ -62,9 +69,43 @@ pub(crate) enum Turned {
     Descriptors,
 }
 
+impl Turned {
+    /// Every reason.
+    pub(crate) const ALL: [Self; 9] = [
+        Self::NotAllowed,
+        Self::NotProxy,
+        Self::Header,
+        Self::PerAddress,
+        Self::Idle,
+        Self::Early,
+        Self::Full,
+        Self::Penalty,
+        Self::Descriptors,
+    ];
+
+    /// Returns the word for programs.
+    #[must_use]
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::NotAllowed => "not_allowed",
+            Self::NotProxy => "not_proxy",
+            Self::Header => "proxy_header",
+            Self::PerAddress => "address",
+            Self::Idle => "idle",
+            Self::Early => "early",
+            Self::Full => "full",
+            Self::Penalty => "penalty",
+            Self::Descriptors => "descriptors",
+        }
+    }
+}
+
 impl fmt::Display for Turned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::NotAllowed => "the address is not allowed (--allow-ip)",
+            Self::NotProxy => "the address is not one of the proxies (--proxy-protocol)",
+            Self::Header => "the connection does not begin as that of a proxy (--proxy-protocol)",
             Self::PerAddress => "too many sessions of one address (--sessions-per-address)",
             Self::Idle => {
                 "too many sessions of one address that have not done anything (--sessions-per-address)"
@@ -197,18 +238,21 @@ impl Gate {
 /// Count of the clients that were turned away, and of sessions that made room: one line a minute.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    turned: BTreeMap<Turned, u64>,
+    turned: BTreeMap<Turned, (u64, String)>,
     closed: u64,
     said: Option<Instant>,
 }
 
 impl Tally {
-    /// Counts what became of a client.
-    pub(crate) fn count(&mut self, admitted: Result<Option<SessionId>, Turned>) {
-        match admitted {
-            Ok(None) => {}
-            Ok(Some(_)) => self.closed += 1,
-            Err(why) => *self.turned.entry(why).or_default() += 1,
+    /// Counts a session that makes room, or a client that is turned away; of the latest one, the line has the `details`.
+    pub(crate) fn count(&mut self, arrival: Arrival, details: impl FnOnce() -> String) {
+        match arrival {
+            Arrival::Evicted => self.closed += 1,
+            Arrival::Away(why) => {
+                let (count, latest) = self.turned.entry(why).or_default();
+                *count += 1;
+                *latest = details();
+            }
         }
     }
 
@@ -223,7 +267,11 @@ impl Tally {
         self.due(now).filter(|due| *due <= now)?;
         self.said = Some(now);
         let turned = std::mem::take(&mut self.turned).into_iter();
-        let mut parts: Vec<String> = turned.map(|(why, count)| format!("{count} refused: {why}")).collect();
+        let part = |(why, (count, latest)): (Turned, (u64, String))| match &latest[..] {
+            "" => format!("{count} refused: {why}"),
+            _ => format!("{count} refused: {why}, such as {latest}"),
+        };
+        let mut parts: Vec<String> = turned.map(part).collect();
         match std::mem::take(&mut self.closed) {
             0 => {}
             closed => parts.push(format!("{closed} closed that had not done anything, for other clients")),
@@ -340,19 +388,22 @@ mod tests {
     fn refusals_are_said_at_once_and_then_once_a_minute() {
         let mut tally = Tally::default();
         let now = Instant::now();
-        tally.count(Ok(None));
         assert_eq!((tally.due(now), tally.line(now)), (None, None));
-        tally.count(Err(Turned::Idle));
+        let away =
+            |tally: &mut Tally, why, details: &str| tally.count(Arrival::Away(why), || details.to_owned());
+        away(&mut tally, Turned::Idle, "");
         let first = tally.line(now).unwrap();
         assert!(first.contains("1 refused: too many sessions of one address that have not"), "{first}");
         for _ in 0..1000 {
-            tally.count(Err(Turned::Full));
-            tally.count(Ok(Some(SessionId(1))));
+            away(&mut tally, Turned::Full, "192.0.2.1");
+            tally.count(Arrival::Evicted, String::new);
         }
+        away(&mut tally, Turned::Full, "192.0.2.2");
         assert_eq!(tally.line(now + SAY / 2), None);
         assert_eq!(tally.due(now), Some(now + SAY));
         let second = tally.line(now + SAY).unwrap();
-        assert!(second.contains("1000 refused: all sessions are in use"), "{second}");
+        assert!(second.contains("1001 refused: all sessions are in use"), "{second}");
+        assert!(second.contains(", such as 192.0.2.2; 1000 closed"), "{second}");
         assert!(second.contains("1000 closed that had not done anything"), "{second}");
         assert_eq!(tally.line(now + 2 * SAY), None);
     }

@@ -24,6 +24,9 @@ const ADDRESSES: usize = 4096;
 /// Age from which the sum of the store's files is computed again before a file is refused for it.
 const STALE: Duration = Duration::from_secs(60);
 
+/// Bytes that stay free by default, where that is less than a twentieth of the disk: enough for a system to go on.
+pub(crate) const MIN_FREE: u64 = 1 << 30;
+
 /// Limits of the disk. The default has none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DiskLimits {
@@ -40,6 +43,14 @@ pub struct DiskLimits {
 }
 
 impl DiskLimits {
+    /// Returns the limits of a server without flags, for the disk of `folder`, which exists.
+    #[must_use]
+    pub(crate) fn of(folder: &Path) -> Self {
+        let disk = rustix::fs::statvfs(folder);
+        let min_free = disk.map_or(0, |disk| MIN_FREE.min(disk.f_blocks.saturating_mul(disk.f_frsize) / 20));
+        Self { folder: Some(folder.to_owned()), min_free, ..Self::default() }
+    }
+
     /// Checks that the disk has room for a byte. The sum of the store's files, which takes long, is not computed.
     ///
     /// # Errors

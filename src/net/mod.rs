@@ -37,6 +37,7 @@ pub(crate) mod deadlines;
 pub(crate) mod description;
 mod dial;
 pub(crate) mod disk;
+pub(crate) mod door;
 pub(crate) mod ending;
 pub(crate) mod framing;
 pub(crate) mod handshake;
@@ -44,11 +45,13 @@ pub(crate) mod interrupter;
 pub(crate) mod leaving;
 pub(crate) mod network;
 pub(crate) mod penalties;
+mod proxy_header;
 pub(crate) mod receive;
 pub(crate) mod record;
 pub(crate) mod refusal;
 pub(crate) mod server;
 pub(crate) mod service;
+mod shares;
 pub(crate) mod stream;
 pub(crate) mod throttle;
 pub(crate) mod upload;
@@ -59,6 +62,7 @@ pub(crate) mod work;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::admission::Turned;
 use self::record::Recorder;
 use crate::event::{Event, Track};
 use crate::meter::Meter;
@@ -70,6 +74,15 @@ pub enum Step {
     Publish,
     /// A commit of received files to the history.
     Record,
+}
+
+/// What a server does with clients before and instead of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// A client is turned away.
+    Away(Turned),
+    /// A session that has not done anything makes room for a client.
+    Evicted,
 }
 
 /// Receiver of a server's events.
@@ -90,6 +103,9 @@ pub trait Observer: Send + Sync {
 
     /// Receives the time of a step. Only servers with `--metrics` need it.
     fn took(&self, _step: Step, _time: Duration) {}
+
+    /// Notes that a client has no session, or that one makes room. Only servers with `--metrics` need it.
+    fn arrived(&self, _arrival: Arrival) {}
 }
 
 /// An observer for work that reports nothing.

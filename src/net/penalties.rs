@@ -51,6 +51,11 @@ impl Penalties {
         *until = ((*until).max(now) + EACH).min(now + MOST);
     }
 
+    /// Returns the number of addresses that are refused.
+    pub(crate) fn in_force(&self, now: Instant) -> usize {
+        self.until.keys().filter(|network| self.is_refused(**network, now)).count()
+    }
+
     /// Returns whether an address is refused.
     pub(crate) fn is_refused(&self, network: Network, now: Instant) -> bool {
         self.until.get(&network).is_some_and(|until| until.saturating_duration_since(now) >= FROM)
@@ -75,6 +80,7 @@ mod tests {
         }
         penalties.add(address(1), Penalize::Remote, now);
         assert!(penalties.is_refused(address(1), now) && !penalties.is_refused(address(2), now));
+        assert_eq!([now, now + EACH].map(|now| penalties.in_force(now)), [1, 0]);
         assert!(!penalties.is_refused(address(1), now + EACH));
         for _ in 0..10_000 {
             penalties.add(address(1), Penalize::Remote, now);

@@ -13,6 +13,7 @@ use super::admission::Admission;
 use super::budget::PaddingBudget;
 use super::deadlines::{Deadlines, Late};
 use super::disk::{DiskLimits, NoRoom};
+use super::door::Door;
 use super::framing::FramingError;
 use super::handshake::Unsignable;
 use super::penalties::Penalize;
@@ -55,6 +56,8 @@ pub struct Policy {
     pub meta: bool,
     /// How MODE 3 is answered.
     pub reply: Reply,
+    /// Who may connect.
+    pub door: Door,
     /// How many sessions there are at once.
     pub admission: Admission,
     /// What clients may ask of the server's key.
@@ -90,6 +93,7 @@ impl Default for Policy {
             paths: true,
             meta: true,
             reply: Reply::default(),
+            door: Door::default(),
             admission: Admission::default(),
             work: Work::default(),
             disk: Arc::default(),

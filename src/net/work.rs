@@ -1,9 +1,9 @@
-//! Who may use the server's private key next: RSA operations for MODE 3 and MODE 4, of which clients can ask for more than
-//! the processor can do.
+//! Who may use the server's private key next: RSA operations for MODE 3, MODE 4 and receipts, of which clients can ask for
+//! more than the processor can do. The blocks of CP1 have [`Shares`].
 //!
 //! ```text
-//!   first     the first operation of a session, from an address within its budget
-//!   again     further operations of such an address
+//!   first     the first operation of a session, and its receipts, from an address within its budget
+//!   again     further operations of such an address, and receipts of an address that has used up its budget
 //!   over      an address that has used up its budget: one at a time, and no faster than the budget of all
 //! ```
 //!
@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use super::network::Network;
+use super::shares::Shares;
 
 /// Interval at which a waiting session checks whether it was stopped.
 const LOOK: Duration = Duration::from_millis(50);
@@ -78,6 +79,31 @@ pub(crate) struct Queue {
     slots: usize,
     state: Mutex<State>,
     freed: Condvar,
+    /// Shares of CP1's bodies.
+    pub(crate) bodies: Shares,
+}
+
+/// What the key is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// The first operation of a session.
+    First,
+    /// A further one.
+    Again,
+    /// A receipt, whose file is stored.
+    Receipt,
+}
+
+impl Ask {
+    /// Returns the order, for an address that has a token or not.
+    const fn class(self, has_token: bool) -> Class {
+        match (self, has_token) {
+            (Self::First | Self::Receipt, true) => Class::First,
+            // A client without its receipt would send the file again.
+            (Self::Again, true) | (Self::Receipt, false) => Class::Again,
+            (Self::First | Self::Again, false) => Class::Over,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -117,25 +143,20 @@ impl Drop for Turn<'_> {
 
 impl Queue {
     fn of(slots: usize) -> Self {
-        Self { slots, state: Mutex::default(), freed: Condvar::new() }
+        Self { slots, state: Mutex::default(), freed: Condvar::new(), bodies: Shares::default() }
     }
 
-    /// Waits for the key. `is_first`: the first operation of a session. `None`: it was not free within `patience`, or
-    /// `is_stopped`.
+    /// Waits for the key. `None`: it was not free within `patience`, or `is_stopped`.
     pub(crate) fn wait(
         &self,
-        (network, is_first): (Network, bool),
+        (network, ask): (Network, Ask),
         budgets: Work,
         patience: Duration,
         is_stopped: impl Fn() -> bool,
     ) -> Option<Turn<'_>> {
         let begun = Instant::now();
         let mut state = self.state.lock();
-        let class = match (state.spend(network, budgets.per_address, begun), is_first) {
-            (false, _) => Class::Over,
-            (true, true) => Class::First,
-            (true, false) => Class::Again,
-        };
+        let class = ask.class(state.spend(network, budgets.per_address, begun));
         state.number += 1;
         let place = (class, state.number);
         state.waiting.insert(place);
@@ -240,15 +261,15 @@ mod tests {
     fn honest_clients_come_before_a_flood_that_waits_longer() {
         let queue = Queue::of(1);
         let stopped = || false;
-        let held = queue.wait((address(9), true), budgets(1), LONG, stopped).unwrap();
+        let held = queue.wait((address(9), Ask::First), budgets(1), LONG, stopped).unwrap();
         // The budget of the flood is used up.
         assert!((0..10).all(|_| queue.state.lock().spend(address(1), 1, Instant::now())));
         let (said, order) = mpsc::channel();
         thread::scope(|scope| {
-            let wait = |who: &'static str, last, is_first, before: usize| {
+            let wait = |who: &'static str, last, ask, before: usize| {
                 let (said, queue) = (said.clone(), &queue);
                 scope.spawn(move || {
-                    let turn = queue.wait((address(last), is_first), budgets(1), LONG, stopped).unwrap();
+                    let turn = queue.wait((address(last), ask), budgets(1), LONG, stopped).unwrap();
                     said.send(who).unwrap();
                     drop(turn);
                 });
@@ -256,23 +277,27 @@ mod tests {
                     thread::yield_now();
                 }
             };
-            wait("flood", 1, true, 0);
-            wait("again", 2, false, 1);
-            wait("first", 3, true, 2);
+            wait("flood", 1, Ask::First, 0);
+            wait("again", 2, Ask::Again, 1);
+            wait("receipt of the flood", 1, Ask::Receipt, 2);
+            wait("first", 3, Ask::First, 3);
+            wait("receipt", 4, Ask::Receipt, 4);
             drop(held);
         });
-        assert_eq!(order.try_iter().collect::<Vec<_>>(), ["first", "again", "flood"]);
+        let expected = ["first", "receipt", "again", "receipt of the flood", "flood"];
+        assert_eq!(order.try_iter().collect::<Vec<_>>(), expected);
     }
 
     #[test]
     fn a_flood_has_one_operation_at_a_time_and_gives_up_when_it_is_stopped() {
         let queue = Queue::of(4);
-        let of_flood =
-            |patience, stopped: bool| queue.wait((address(1), true), budgets(0), patience, move || stopped);
+        let of_flood = |patience, stopped: bool| {
+            queue.wait((address(1), Ask::First), budgets(0), patience, move || stopped)
+        };
         let first = of_flood(LONG, false).unwrap();
         assert!(of_flood(Duration::ZERO, false).is_none(), "the second waits");
         assert!(of_flood(LONG, true).is_none(), "until the server stops");
-        assert!(queue.wait((address(2), true), budgets(1), LONG, || false).is_some(), "others do not");
+        assert!(queue.wait((address(2), Ask::First), budgets(1), LONG, || false).is_some(), "others do not");
         drop(first);
         assert!(of_flood(LONG, false).is_some());
         assert!(queue.state.lock().waiting.is_empty());

@@ -14,8 +14,9 @@ use crate::event::{Event, Fault, ServerAddress};
 use crate::history::{History, Serving};
 use crate::net::Observer;
 use crate::net::budget::PaddingBudget;
+use crate::net::disk::DiskLimits;
 use crate::net::server::Lifetime;
-use crate::net::service::Service;
+use crate::net::service::{Policy, Service};
 use crate::store::folder::Folder;
 use crate::store::{Announce, Catalogue, Nowhere, Store, StoreError};
 use crate::trust::{Anchor, TrustError, facts};
@@ -107,7 +108,7 @@ fn prepare(
     let history = history(options, until, &*observer);
     let store = store(folder, history.as_ref());
     let service = Service {
-        policy: former.map(|former| former.policy.clone()).unwrap_or_default(),
+        policy: former.map_or_else(|| limited(Policy::default(), options), |former| former.policy.clone()),
         identity: Some(identity),
         store,
         ciphertext: None,
@@ -128,6 +129,12 @@ fn prepare(
         embedded: Some(Embedded { address: address.into(), anchor, bits }),
         events: vec![listening],
     })
+}
+
+/// Returns rules with the limits of the disk that a server without flags has.
+fn limited(policy: Policy, options: &EmbeddedOptions) -> Policy {
+    let disk = options.store.as_deref().map(DiskLimits::of).unwrap_or_default();
+    Policy { disk: disk.into(), ..policy }
 }
 
 /// Returns the store of a folder, with its history.
@@ -174,7 +181,7 @@ fn prepare_shared(
         None => PaddingBudget::default(),
     };
     let service = Service {
-        policy: share::policy(),
+        policy: limited(share::policy(), options),
         identity: Some(Arc::new(identity)),
         store,
         ciphertext: None,
@@ -184,4 +191,30 @@ fn prepare_shared(
     };
     let shared = Event::Shared { pin: pin.to_string(), doors: doors(bound) };
     Ok(Prepared { listener, service, lifetime: Lifetime::UntilStopped, embedded: None, events: vec![shared] })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::net::Unheard;
+    use crate::net::disk::MIN_FREE;
+
+    #[test]
+    fn the_server_of_the_screen_leaves_room_on_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("store");
+        let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let options = EmbeddedOptions { store: Some(store.clone()), history: None, bind };
+        let own = options.prepare(Arc::new(Unheard), None).unwrap();
+        let shared = options.share(Arc::new(Unheard), &folder.path().join("identity")).unwrap();
+        for server in [own, shared] {
+            let disk = &server.service.policy.disk;
+            assert_eq!(disk.folder.as_ref(), Some(&store));
+            assert!((1..=MIN_FREE).contains(&disk.min_free), "{disk:?}");
+        }
+        let nowhere = EmbeddedOptions { store: None, ..options };
+        let disk = nowhere.prepare(Arc::new(Unheard), None).unwrap().service.policy.disk;
+        assert_eq!(*disk, DiskLimits::default());
+    }
 }

@@ -48,6 +48,11 @@ impl Clock {
         Timestamp::from_millisecond(at_ms).map(|at| self.date(at, now)).unwrap_or_default()
     }
 
+    /// Returns the present time in seconds since 1970.
+    pub(in crate::ui) fn seconds(&self) -> i64 {
+        self.now.unwrap_or_else(clock::now).as_second()
+    }
+
     /// Returns the present time, in the form of [`Clock::time`].
     pub(in crate::ui) fn present(&self) -> String {
         self.time(self.now.unwrap_or_else(clock::now).as_millisecond())

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::event::{Accepted, Door, Fault, Proof, ServerLink};
+use crate::messages::expiry;
 
 /// State of the built-in server's socket.
 #[derive(Debug, Default)]
@@ -43,6 +44,8 @@ pub(super) struct OwnServer {
     pub(super) is_serving: bool,
     /// Its certificate, if it has one.
     pub(super) identity: Option<Proof>,
+    /// End of the certificate in seconds since 1970, to the day.
+    pub(super) ends: Option<i64>,
     /// Folder of received files, escaped.
     pub(super) store: String,
     /// Folder of received files.
@@ -56,6 +59,17 @@ pub(super) struct OwnServer {
 }
 
 impl OwnServer {
+    /// Notes the server's certificate. `now`: seconds since 1970.
+    pub(super) fn identify(&mut self, identity: Option<&Proof>, now: i64) {
+        self.identity = identity.cloned();
+        self.ends = identity.map(|proof| expiry::end_of(now, proof.days_left));
+    }
+
+    /// Says when the certificate ends, if that is soon. `now`: seconds since 1970.
+    pub(super) fn note(&self, now: i64) -> Option<String> {
+        expiry::ends(expiry::days(now, self.ends?))
+    }
+
     /// Returns how other computers send files, if they can.
     pub(super) const fn shared(&self) -> Option<&Shared> {
         match &self.sharing {

@@ -39,19 +39,8 @@ pub(super) fn spoken(pin: Digest) -> Vec<String> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Debug, Parser)]
-    struct Only {
-        #[command(flatten)]
-        serve: Serve,
-    }
-
-    fn args(line: &str) -> Serve {
-        Only::try_parse_from(std::iter::once("serve").chain(line.split_whitespace())).unwrap().serve
-    }
+    use crate::command::serve::policy::tests::args;
 
     #[test]
     fn the_command_for_senders_has_the_first_address_and_a_second_line_the_others() {

@@ -78,10 +78,11 @@ impl Log {
         Ok(Writer { shared: Arc::clone(&self.shared), ended })
     }
 
-    /// Prints an event, or leaves it out.
-    pub(super) fn event(&self, event: Event) {
+    /// Prints an event. Returns `false` if it is left out although it has a line.
+    pub(super) fn event(&self, event: Event) -> bool {
         if let Some(output) = &mut *self.direct.lock() {
-            return output.show(&event);
+            output.show(&event);
+            return true;
         }
         let has_line = !matches!(
             event,
@@ -92,15 +93,17 @@ impl Log {
                 | Event::Receiving { .. }
         );
         if self.is_text && !has_line {
-            return;
+            return true;
         }
         if !self.shared.rates.lock().allow(&event, Instant::now()) {
-            return;
+            return false;
         }
         let event = if self.is_text { names::cut(event) } else { event };
-        if self.queue.try_send(event).is_err() {
+        let is_kept = self.queue.try_send(event).is_ok();
+        if !is_kept {
             self.shared.left_out.fetch_add(1, Ordering::Relaxed);
         }
+        is_kept
     }
 
     /// Ends the log after the events that wait.
@@ -177,7 +180,7 @@ mod tests {
         drop(log.direct.lock().take());
         // Nothing prints, as behind a pipe that is full.
         for n in 0..QUEUE + 7 {
-            log.event(note(n));
+            assert_eq!(log.event(note(n)), n < QUEUE);
         }
         let mut printed = Vec::new();
         log.to_print.recv().unwrap();

@@ -75,6 +75,7 @@ pub(crate) fn run(mut args: Serve, plain: bool) -> Result<u8, Fault> {
     let writer = printer.log().start().map_err(|e| system("cannot start a thread", &e))?;
     let server = Server::start(prepared.listener, Arc::new(prepared.service), prepared.lifetime)
         .map_err(|e| system("cannot start a thread", &e))?;
+    checks.count_penalties(server.penalties());
     let drain =
         Arc::new(Drain::new(server.control(), args.drain.0, Arc::clone(&printer) as Arc<dyn Observer>));
     let stopping = Arc::clone(&drain);

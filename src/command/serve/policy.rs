@@ -26,6 +26,7 @@ pub(super) fn policy(args: &Serve) -> Result<(Policy, Vec<String>), Fault> {
         paths: args.paths == Paths::Keep,
         meta: args.meta == KeepMeta::Keep,
         reply: Reply { gap: args.reply_gap.0, certificate_first: args.reply_order == ReplyOrder::CertFirst },
+        door: limits::door(&args.access),
         admission,
         disk: limits::disk(&args.limits, &args.store).into(),
         work: limits::work(&args.limits),
@@ -33,7 +34,7 @@ pub(super) fn policy(args: &Serve) -> Result<(Policy, Vec<String>), Fault> {
         deadlines: limits::deadlines(&args.limits),
         digest: args.digest,
     };
-    Ok((policy, few.into_iter().collect()))
+    Ok((policy, few.into_iter().chain(limits::open_to_forgery(args)).collect()))
 }
 
 /// Checks that a file name with this prefix is valid.
@@ -96,7 +97,7 @@ pub(super) fn padding_warnings(
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tests {
+pub(super) mod tests {
     use clap::Parser;
 
     use super::*;
@@ -111,7 +112,8 @@ mod tests {
         serve: Serve,
     }
 
-    fn args(line: &str) -> Serve {
+    /// Returns what a command line asks for.
+    pub(in crate::command::serve) fn args(line: &str) -> Serve {
         Only::try_parse_from(std::iter::once("serve").chain(line.split_whitespace())).unwrap().serve
     }
 

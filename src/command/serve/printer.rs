@@ -11,7 +11,7 @@ use crate::event::{Blame, Event, Fault, Track};
 use crate::meter::Meter;
 use crate::metrics::{Checks, Metrics, Page};
 use crate::net::record::Recorder;
-use crate::net::{Observer, Step};
+use crate::net::{Arrival, Observer, Step};
 use crate::output::{Output, Style};
 
 /// Prints the events of all sessions, one at a time, and counts them for `--metrics`. A log has no progress bars.
@@ -58,7 +58,10 @@ impl Observer for Printer {
         if let Some(metrics) = &self.metrics {
             metrics.event(&event);
         }
-        self.log.event(event);
+        let is_kept = self.log.event(event);
+        if let Some(metrics) = self.metrics.as_ref().filter(|_| !is_kept) {
+            metrics.leave_out();
+        }
     }
 
     fn watch(&self, track: Track, meter: Arc<Meter>) {
@@ -75,6 +78,12 @@ impl Observer for Printer {
 
     fn recorder(&self) -> Option<Arc<Recorder>> {
         None
+    }
+
+    fn arrived(&self, arrival: Arrival) {
+        if let Some(metrics) = &self.metrics {
+            metrics.arrived(arrival);
+        }
     }
 
     fn took(&self, step: Step, time: Duration) {

@@ -10,6 +10,7 @@
 //! After the first amendment it is known that short blocks do not end the file. From then on it is published at a MODE,
 //! the end, or silence; and the silence doubles each time, because each amendment copies the file.
 
+use std::io;
 use std::sync::Arc;
 
 use super::arriving::Blocks;
@@ -23,6 +24,7 @@ use crate::crypto::identity::Identity;
 use crate::crypto::rsa_blocks::open_blocks;
 use crate::meter::Stage;
 use crate::net::framing::{Body, Step};
+use crate::net::network::Network;
 use crate::net::wire::Continuation;
 use crate::net::word::read_word;
 use crate::pipeline;
@@ -35,6 +37,12 @@ const LEAST_BLOCKS: usize = 16;
 const EMPTY: &str = "fewer than one byte in 64 CP1 blocks; the client must send fuller blocks";
 /// Bytes of blocks up to which one thread is enough, and after which a body asks for more.
 const CHUNK: usize = 4 << 10;
+
+/// Returns the error of a body that was stopped while it waited for its share.
+fn stopped(offset: u64) -> ReceiveError {
+    let source = io::Error::new(io::ErrorKind::ConnectionAborted, "stopped from this side");
+    ReceiveError::Cut { offset, source: Some(source) }
+}
 
 impl Session<'_> {
     /// Receives a CP1 body, or one more block of one and the blocks that follow it at once.
@@ -54,6 +62,7 @@ impl Session<'_> {
     fn read_blocks(&mut self, blocks: &mut Blocks, body: &mut Body) -> Result<(), Failed> {
         let identity = self.identity(NO_KEY)?;
         let k = identity.modulus_bytes();
+        let network = Network::of_peer(&self.peer);
         let mut has_ended = false;
         loop {
             // Wrong blocks count as full ones, so the end depends on no padding that is not accepted.
@@ -90,7 +99,11 @@ impl Session<'_> {
                     file.keep(sealed)?;
                     let kept = file.kept;
                     let is_first = file.opening.take(sealed, k);
+                    let is_stopped = || self.connection.is_interrupted();
+                    let share = self.queue.bodies.take(network, 1, is_stopped);
+                    share.as_ref().ok_or_else(|| stopped(self.decoder.offset()))?;
                     file.meter.timed(Stage::Open, || opener.open(sealed, &mut file.plain))?;
+                    drop(share);
                     if is_first {
                         file.opening.end_block(opener.last_block_was_empty());
                     }
@@ -121,7 +134,10 @@ impl Session<'_> {
         let meter = Arc::clone(&file.meter);
         let limit = self.service.policy.max_file;
         let paddings = opener.paddings();
-        let mut at = self.decoder.offset();
+        let at_first = self.decoder.offset();
+        let mut at = at_first;
+        let (queue, network) = (Arc::clone(&self.queue), Network::of_peer(&self.peer));
+        let whole = self.connection.interrupter();
         let mut slots = std::mem::take(&mut self.slots);
         let workers = *WORKERS;
         // Small steps at the end of what is here, so that no core waits long for another.
@@ -131,8 +147,11 @@ impl Session<'_> {
         let mut input = Input::new(&mut self.connection, &mut self.decoder, &meter, units, left);
         let interrupter = input.interrupter();
         let mut read = |slot: &mut Slot| input.read(slot, step * units.bytes());
+        let is_stopped = || interrupter.is_raised() || whole.is_raised();
         let open = |slot: &mut Slot| {
             slot.strip(&units);
+            let blocks = (slot.body().len() / units.k) as u64;
+            let _share = queue.bodies.take(network, blocks, is_stopped).ok_or_else(|| stopped(at_first))?;
             meter.timed(Stage::Open, || slot.opened = open_blocks(identity, paddings, slot.body()));
             Ok(())
         };

@@ -18,7 +18,7 @@ use crate::net::network::Network;
 use crate::net::service::{Policy, Reply};
 use crate::net::wire::Continuation;
 use crate::net::word::word;
-use crate::net::work::{Queue, Turn};
+use crate::net::work::{Ask, Queue, Turn};
 
 /// The error for a piece of a session key, where a server without a key would need one. Such a server refuses MODE 4,
 /// so no piece can follow.
@@ -58,7 +58,7 @@ impl Session<'_> {
         }
         self.client.first_message.get_or_insert_with(|| Digest::of(message));
         let queue = Arc::clone(&self.queue);
-        let turn = self.wait_for_key(&queue)?;
+        let turn = self.wait_for_key(&queue, self.ask())?;
         let signature = identity.sign(message)?;
         drop(turn);
         // Before the client can know: from now on its session is not closed for another one.
@@ -92,12 +92,16 @@ impl Session<'_> {
         Err(ReceiveError::TooOften { offset: self.offset(), what, most, files: self.ordinal })
     }
 
-    /// Waits until the server's key is free for this session.
-    fn wait_for_key<'q>(&self, queue: &'q Queue) -> Result<Turn<'q>, ReceiveError> {
+    /// Returns what this session's next proof or session key counts as.
+    const fn ask(&self) -> Ask {
         // The first proof, the first session key, and one more for each file.
-        let is_first = self.proofs + self.keys <= 2 + self.ordinal;
+        if self.proofs + self.keys <= 2 + self.ordinal { Ask::First } else { Ask::Again }
+    }
+
+    /// Waits until the server's key is free for this session.
+    pub(super) fn wait_for_key<'q>(&self, queue: &'q Queue, ask: Ask) -> Result<Turn<'q>, ReceiveError> {
         let Policy { work, deadlines, .. } = &self.service.policy;
-        let who = (Network::of_peer(&self.peer), is_first);
+        let who = (Network::of_peer(&self.peer), ask);
         queue
             .wait(who, *work, deadlines.message, || self.connection.is_interrupted())
             .ok_or(ReceiveError::Overloaded { offset: self.offset() })
@@ -129,7 +133,7 @@ impl Session<'_> {
         let digest = Digest::of(wrapped);
         self.check_fresh(digest)?;
         let queue = Arc::clone(&self.queue);
-        let _turn = self.wait_for_key(&queue)?;
+        let _turn = self.wait_for_key(&queue, self.ask())?;
         self.unwrap(&identity, wrapped, vec![digest]);
         Ok(())
     }

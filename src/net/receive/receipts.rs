@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use super::arriving::Arriving;
 use super::{ReceiveError, Session};
@@ -13,6 +14,7 @@ use crate::crypto::receipt::{Entry, Fate, Reason, Request, Statement, is_fitting
 use crate::crypto::receipt_key::ReceiptKey;
 use crate::digest::Digest;
 use crate::event::{Event, Kept, Named, Variant};
+use crate::net::work::Ask;
 use crate::store::{FileName, Published};
 
 /// Files that are remembered at most; receipts for older ones are refused. Our client's batches are smaller.
@@ -97,6 +99,9 @@ impl Session<'_> {
         if request.hello != self.client.first_message {
             return Err(self.order("a receipt request for another connection"));
         }
+        // The salt and the signature are operations of the key.
+        let queue = Arc::clone(&self.queue);
+        let turn = self.wait_for_key(&queue, Ask::Receipt)?;
         let salt = request.sealed_salt.as_ref().map(|sealed| {
             let (salt, opened) = identity.open_receipt_salt(sealed);
             if let Err(why) = opened {
@@ -135,6 +140,7 @@ impl Session<'_> {
         };
         let text = statement.to_text();
         let signature = signer.sign(text.as_bytes())?;
+        drop(turn);
         // Also where the statement does not contain them.
         let stored_as = self.stored.names(request.files.clone());
         // First: every receipt that a client has must be in the history.

@@ -14,10 +14,14 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, read};
 
+use super::heralds::{Heard, Heralds};
 use super::upkeep::Upkeep;
 use super::{Lifetime, Shared};
 use crate::clock;
+use crate::crypto::identity::Identity;
 use crate::event::{Event, SessionId, Side, Wire};
+use crate::messages::expiry;
+use crate::net::Arrival;
 use crate::net::admission::{Admitted, Newcomer, Tally, Turned};
 use crate::net::connection::Connection;
 use crate::net::leaving::Phase;
@@ -27,6 +31,7 @@ use crate::net::record;
 use crate::net::refusal::{Notice, Refusal};
 use crate::net::service::Service;
 use crate::net::stream::{Stream, Tcp};
+use crate::trust::facts;
 
 /// Pause after an `accept` that failed for lack of descriptors or memory.
 const BREATH: Duration = Duration::from_millis(100);
@@ -63,9 +68,13 @@ pub(super) struct Accept {
     /// Bytes of a session's stack.
     pub(super) stack: usize,
     pub(super) upkeep: Upkeep,
+    /// Identity whose certificates were checked for their ends since the latest upkeep.
+    pub(super) checked: Option<Arc<Identity>>,
     pub(super) tally: Tally,
     /// Clients of addresses with many sessions, in their order.
     pub(super) waiting: VecDeque<Waiting>,
+    /// Connections of a proxy that has not stated its client yet.
+    pub(super) heralds: Heralds,
     /// Refused clients, and when each is reset.
     pub(super) refused: VecDeque<(Instant, Tcp)>,
     /// Descriptor that is closed when no other is left, so that one more client can be accepted and refused. Otherwise it
@@ -93,7 +102,7 @@ impl Accept {
                 _ if draining => (running == 0 && self.refused.is_empty(), false),
                 Lifetime::UntilStopped => (false, true),
                 // Further clients wait in the kernel's queue, in case the first turns out to be none.
-                Lifetime::OneSession => (served && running == 0, running == 0),
+                Lifetime::OneSession => (served && running == 0, running == 0 && self.heralds.is_empty()),
             };
             if stopping || over {
                 break;
@@ -115,6 +124,11 @@ impl Accept {
         let now = Instant::now();
         for client in std::mem::take(&mut self.waiting) {
             self.turn_away(client.stream, now);
+        }
+        for socket in self.heralds.clear() {
+            if let Ok(stream) = Tcp::new(socket) {
+                self.turn_away(stream, now);
+            }
         }
         while let Ok((socket, _)) = listener.accept() {
             if let Ok(stream) = Tcp::new(socket) {
@@ -139,6 +153,8 @@ impl Accept {
     /// Waits for a client, the end of a session, the stop or a time, and handles it.
     pub(super) fn turn(&mut self, accepting: bool) -> io::Result<()> {
         let mut fds = vec![PollFd::new(&self.woken, PollFlags::IN)];
+        fds.extend(self.heralds.sockets().map(|socket| PollFd::new(socket, PollFlags::IN)));
+        let heralds = fds.len();
         if let (true, Some(listener)) = (accepting, &self.listener) {
             fds.push(PollFd::new(listener, PollFlags::IN));
         }
@@ -147,23 +163,21 @@ impl Accept {
             ready => ready?,
         };
         let woken = !fds[0].revents().is_empty();
-        let arrived = fds.get(1).is_some_and(|fd| !fd.revents().is_empty());
+        let arrived = fds.get(heralds).is_some_and(|fd| !fd.revents().is_empty());
         let now = Instant::now();
         if self.upkeep.is_due(now) {
-            self.maintain_history();
+            self.maintain();
         }
+        self.check_certificates(clock::unix_seconds());
         if let Some(text) = self.tally.line(now) {
-            self.service().observer.event(Event::Warned {
-                session: None,
-                peer: None,
-                name: None,
-                text,
-                at_ms: clock::unix_ms(),
-            });
+            self.warn(text);
         }
         for _ in 0..self.waiting.len() {
             let Some(client) = self.waiting.pop_front() else { break };
             self.place(client)?;
+        }
+        for heard in self.heralds.hear(now) {
+            self.hear(heard)?;
         }
         while self.refused.front().is_some_and(|(until, _)| *until <= now) {
             self.refused.pop_front();
@@ -185,6 +199,9 @@ impl Accept {
         if !self.waiting.is_empty() {
             rest = rest.min(RETRY);
         }
+        if let Some(due) = self.heralds.due() {
+            rest = rest.min(due.saturating_duration_since(now));
+        }
         if let Some((until, _)) = self.refused.front() {
             rest = rest.min(until.saturating_duration_since(now));
         }
@@ -205,14 +222,15 @@ impl Accept {
             |error: &io::Error| matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE));
         let Some(listener) = &self.listener else { return Ok(()) };
         match accept(listener) {
-            Ok((socket, peer)) => self.spawn(socket, peer),
+            Ok((socket, peer)) => self.open(socket, peer),
             // The client went away between `poll` and `accept`.
             Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionAborted) => {
                 Ok(())
             }
             Err(e) if is_exhausted(&e) && self.reserve.take().is_some() => {
-                if let Ok((socket, _)) = accept(listener) {
-                    self.tally.count(Err(Turned::Descriptors));
+                if let Ok((socket, peer)) = accept(listener) {
+                    self.tally.count(Arrival::Away(Turned::Descriptors), || peer.ip().to_string());
+                    self.service().observer.arrived(Arrival::Away(Turned::Descriptors));
                     turn_away(&mut Tcp::new(socket)?);
                 }
                 self.reserve = reserve();
@@ -224,8 +242,10 @@ impl Accept {
         }
     }
 
-    /// Writes rows that could not be written before, and removes digests that can no longer be replayed.
-    fn maintain_history(&self) {
+    /// Writes rows that could not be written before, and removes digests that can no longer be replayed. The ends of the
+    /// certificates are due again.
+    pub(super) fn maintain(&mut self) {
+        self.checked = None;
         let service = self.service();
         let Some(history) = &service.history else { return };
         if let Err(error) = history.keep_up(clock::unix_seconds()) {
@@ -233,12 +253,84 @@ impl Accept {
         }
     }
 
+    /// Warns of certificates that end soon: when the server starts, has other ones, and once a day.
+    pub(super) fn check_certificates(&mut self, now: i64) {
+        let service = self.service();
+        let Some(identity) = &service.identity else { return };
+        if self.checked.as_ref().is_some_and(|checked| Arc::ptr_eq(checked, identity)) {
+            return;
+        }
+        self.checked = Some(Arc::clone(identity));
+        let is_used = service.policy.variants.iter().any(|variant| variant.authenticates());
+        let server = facts::not_after(identity.certificate_pem()).filter(|_| is_used);
+        let receipts = identity.receipt_key().filter(|_| service.receipt_signer().is_ok());
+        let receipts = receipts.and_then(|key| facts::not_after(key.certificate_pem()));
+        let server = server.and_then(|end| expiry::of_server(end, now));
+        let receipts = receipts.and_then(|end| expiry::of_receipts(end, now));
+        server.into_iter().chain(receipts).for_each(|text| self.warn(text));
+    }
+
+    fn warn(&self, text: String) {
+        self.service().observer.event(Event::Warned {
+            session: None,
+            peer: None,
+            name: None,
+            text,
+            at_ms: clock::unix_ms(),
+        });
+    }
+
     fn service(&self) -> Arc<Service> {
         Arc::clone(&self.shared.service.lock())
     }
 
+    /// Counts a client that is turned away, or a session that makes room.
+    fn count(&mut self, arrival: Arrival, details: impl FnOnce() -> String) {
+        self.tally.count(arrival, details);
+        self.service().observer.arrived(arrival);
+    }
+
+    /// Begins a session for a connection, or waits for the proxy's header.
+    fn open(&mut self, socket: TcpStream, peer: SocketAddr) -> io::Result<()> {
+        let service = self.service();
+        let door = &service.policy.door;
+        if door.proxies.is_none() {
+            return self.spawn(socket, peer);
+        }
+        if !door.trusts(peer.ip()) {
+            return self.refuse(socket, Turned::NotProxy, peer.ip().to_string());
+        }
+        match self.heralds.add(socket, peer, service.policy.deadlines.message, Instant::now())? {
+            Some(crowded) => self.hear(crowded),
+            None => Ok(()),
+        }
+    }
+
+    /// Begins the session of a client that a proxy has stated, or refuses the proxy's connection.
+    fn hear(&mut self, heard: Heard) -> io::Result<()> {
+        match heard {
+            Heard::Client(socket, client) => self.spawn(socket, client),
+            Heard::Refused(socket, proxy, why) => {
+                self.refuse(socket, Turned::Header, format!("{} ({why})", proxy.ip()))
+            }
+        }
+    }
+
+    /// Refuses a connection before anything is done for it.
+    ///
+    /// It gets the byte of a refusal as all others do: behind a TCP proxy, which turns a reset into an end in order, a client
+    /// would otherwise take the refusal for success.
+    fn refuse(&mut self, socket: TcpStream, why: Turned, details: String) -> io::Result<()> {
+        self.count(Arrival::Away(why), || details);
+        self.turn_away(Tcp::new(socket)?, Instant::now());
+        Ok(())
+    }
+
     /// Begins a session, unless the client is turned away.
     fn spawn(&mut self, socket: TcpStream, peer: SocketAddr) -> io::Result<()> {
+        if !self.service().policy.door.admits(peer.ip()) {
+            return self.refuse(socket, Turned::NotAllowed, peer.ip().to_string());
+        }
         socket.set_nonblocking(false)?;
         let mut stream = Tcp::new(socket)?;
         // Until the session has ended in order: the end of a server that is killed or cannot serve must not look like a
@@ -285,12 +377,21 @@ impl Accept {
                 self.waiting.push_back(Waiting { stream, peer, since });
                 return Ok(());
             }
-            self.tally.count(admitted.map(|admitted| admitted.leaves));
-            let (Ok(Admitted { id, .. }), Some(phase)) = (admitted, phase) else {
-                self.turn_away(stream, now);
-                return Ok(());
-            };
-            (id, phase)
+            match (admitted, phase) {
+                (Ok(Admitted { id, leaves }), Some(phase)) => {
+                    if leaves.is_some() {
+                        self.count(Arrival::Evicted, String::new);
+                    }
+                    (id, phase)
+                }
+                (admitted, _) => {
+                    if let Err(why) = admitted {
+                        self.count(Arrival::Away(why), || network.to_string());
+                    }
+                    self.turn_away(stream, now);
+                    return Ok(());
+                }
+            }
         };
         let guard = Running { id, shared: Arc::clone(&self.shared) };
         let name = format!("upseal-session-{}", id.0);

@@ -15,6 +15,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use self::accept::Accept;
 pub(crate) use self::control::Control;
+use self::heralds::Heralds;
 use self::upkeep::{UPKEEP, Upkeep};
 use super::admission::{Gate, Tally};
 use super::disk::Disk;
@@ -26,6 +27,7 @@ use super::work::Queue;
 
 mod accept;
 mod control;
+mod heralds;
 mod upkeep;
 
 /// Bytes of a session's stack; its buffers are on the heap.
@@ -144,8 +146,10 @@ impl Server {
             numbers,
             stack,
             upkeep: Upkeep::new(UPKEEP, Instant::now()),
+            checked: None,
             tally: Tally::default(),
             waiting: VecDeque::new(),
+            heralds: Heralds::default(),
             refused: VecDeque::new(),
             reserve: accept::reserve(),
         };
@@ -162,6 +166,8 @@ impl Server {
     /// Serves connections that are accepted from now on with another service. Sessions that run keep theirs.
     pub(crate) fn use_service(&self, service: Arc<Service>) {
         *self.shared.service.lock() = service;
+        // Its certificates may end soon.
+        self.shared.wake();
     }
 
     /// Returns what new connections are served with.
@@ -174,6 +180,12 @@ impl Server {
     #[must_use]
     pub(crate) fn control(&self) -> Control {
         Control { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Returns what counts the addresses that are refused for bad sessions at the moment.
+    pub(crate) fn penalties(&self) -> impl Fn() -> usize + Send + Sync + use<> {
+        let shared = Arc::downgrade(&self.shared);
+        move || shared.upgrade().map_or(0, |shared| shared.state.lock().penalties.in_force(Instant::now()))
     }
 
     /// Returns a handle that stops the server from another thread; unfinished files are not published.

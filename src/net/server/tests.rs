@@ -6,6 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::*;
+use crate::crypto::authority;
+use crate::crypto::identity::Identity;
 use crate::digest::Digest;
 use crate::event::Event;
 use crate::history::{History, Seen, Serving};
@@ -14,6 +16,7 @@ use crate::net::budget::PaddingBudget;
 use crate::net::service::Policy;
 use crate::store::{Folder, Nowhere};
 use crate::testing::EventLog;
+use crate::trust::facts;
 
 /// An accept loop that has not begun.
 fn accept_loop(log: Arc<EventLog>, history: Option<Arc<Serving>>, upkeep: Upkeep) -> Accept {
@@ -43,8 +46,10 @@ fn accept_loop(log: Arc<EventLog>, history: Option<Arc<Serving>>, upkeep: Upkeep
         numbers: Arc::default(),
         stack: STACK,
         upkeep,
+        checked: None,
         tally: Tally::default(),
         waiting: VecDeque::new(),
+        heralds: Heralds::default(),
         refused: VecDeque::new(),
         reserve: accept::reserve(),
     }
@@ -64,6 +69,43 @@ fn the_accept_loop_maintains_the_history() {
     assert!(!history.is_seen(Seen::Token, Digest([1; 32])).unwrap());
     drop(client);
     accept.threads.drain(..).for_each(|thread| thread.join().unwrap());
+}
+
+#[test]
+fn certificates_that_end_soon_are_reported_at_the_start_and_once_a_day() {
+    const DAY: i64 = 24 * 60 * 60;
+    let log = Arc::new(EventLog::default());
+    let mut accept = accept_loop(Arc::clone(&log), None, Upkeep::new(UPKEEP, Instant::now()));
+    let (identity, _) = authority::throwaway().unwrap();
+    let end = facts::not_after(identity.certificate_pem()).unwrap();
+    let serve = |accept: &Accept, identity: Identity| {
+        let mut service = accept.shared.service.lock();
+        let policy = Policy::default();
+        *service = Arc::new(Service { identity: Some(Arc::new(identity)), ..service.with_policy(policy) });
+    };
+    serve(&accept, identity);
+    let warnings = |accept: &mut Accept, now: i64| {
+        accept.check_certificates(now);
+        let text = log.take().into_iter().map(|event| match event {
+            Event::Warned { text, .. } => text,
+            event => panic!("{event:?}"),
+        });
+        text.collect::<Vec<_>>()
+    };
+    assert_eq!(warnings(&mut accept, end - 40 * DAY), [""; 0], "early enough");
+    assert_eq!(warnings(&mut accept, end - 3 * DAY), [""; 0], "not at each connection");
+    accept.maintain();
+    let soon = warnings(&mut accept, end - 12 * DAY);
+    assert_eq!(soon.len(), 2, "{soon:?}");
+    assert!(soon[0].starts_with("the server's certificate ends in 12 days; then clients refuse"), "{soon:?}");
+    assert!(soon[1].starts_with("the receipt key's certificate ends in 12 days;"), "{soon:?}");
+    accept.maintain();
+    let ended = warnings(&mut accept, end + 2 * DAY + 1);
+    assert!(ended[0].contains("certificate ended 2 days ago; clients refuse this server"), "{ended:?}");
+    // Another identity is checked at once.
+    let (other, _) = authority::throwaway().unwrap();
+    serve(&accept, other);
+    assert_eq!(warnings(&mut accept, end - DAY / 2).len(), 2);
 }
 
 #[test]

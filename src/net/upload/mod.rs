@@ -32,10 +32,10 @@ mod ending;
 mod error;
 mod link;
 mod receipts;
+mod start;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod slow;
-mod start;
+mod tests;
 mod wait;
 
 pub use self::content::{Content, Stamp};

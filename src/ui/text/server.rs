@@ -14,6 +14,11 @@ pub(in crate::ui) fn stored_in(folder: &str) -> String {
     format!("in {}", fit::cut_start(folder, 34))
 }
 
+/// ` certificate ends in 12 days`, behind a sign.
+pub(in crate::ui) fn certificate_ends(ends: &str) -> String {
+    format!(" certificate {ends}")
+}
+
 /// Order of the received files, as their title shows it.
 pub(in crate::ui) const fn received_by(sort: Sort) -> &'static str {
     match sort {

@@ -1,6 +1,7 @@
 //! Texts of the session screen: whose key a message needs, why, and who can read it.
 
 use crate::event::{Frame, KeyChange, Sample, Side, Standing, Variant, Way};
+use crate::messages::expiry::SOON;
 use crate::messages::trust::{Changed, day};
 use crate::messages::units::{self, grouped};
 use crate::ui::fit;
@@ -258,7 +259,8 @@ pub(in crate::ui) fn days(days: i64) -> String {
     match days {
         ..0 => "expired".to_owned(),
         0 => "expires today".to_owned(),
-        1 => "1 day left".to_owned(),
+        1 => "≈ 1 day left".to_owned(),
+        2..SOON => format!("≈ {days} days left"),
         days => format!("{days} days left"),
     }
 }

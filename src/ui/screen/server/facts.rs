@@ -42,9 +42,13 @@ pub(super) fn rows_of(server: &OwnServer) -> usize {
     known + server.identity.as_ref().map_or(1, |proof| 2 + proof.warnings.len())
 }
 
-impl Widget for Pane<'_, OwnServer> {
-    fn render(self, area: Rect, buf: &mut Buffer) {
-        let block = self.frame(text::SERVER, "", area);
+impl Pane<'_, OwnServer> {
+    /// Draws the facts. `now`: seconds since 1970.
+    pub(super) fn render_at(&self, now: i64, area: Rect, buf: &mut Buffer) {
+        // In the frame, where small terminals have room for it too.
+        let note =
+            self.of.note(now).map(|ends| format!("≈{}", text::certificate_ends(&ends))).unwrap_or_default();
+        let block = self.frame(text::SERVER, &note, area);
         let inner = block.inner(area);
         block.render(area, buf);
         let width = usize::from(inner.width);
@@ -54,9 +58,7 @@ impl Widget for Pane<'_, OwnServer> {
             line.render(area, buf);
         }
     }
-}
 
-impl Pane<'_, OwnServer> {
     fn lines(&self, width: usize, has_words: bool) -> Vec<Line<'static>> {
         let server = self.of;
         let fact = |label: &'static str, value: String| {

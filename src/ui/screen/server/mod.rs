@@ -116,7 +116,7 @@ impl Screen for Server {
 
     fn draw(&self, view: View<'_>, pane: PaneId, area: Rect, buf: &mut Buffer) {
         match pane {
-            FACTS => view.pane(&view.shared.own_server).render(area, buf),
+            FACTS => view.pane(&view.shared.own_server).render_at(view.shared.clock.seconds(), area, buf),
             RECEIVED if area.height == 1 => view.pane(&view.shared.received).render_line(area, buf),
             RECEIVED => view.pane(&view.shared.received).render_arrived(area, buf),
             SESSIONS => view.pane(&self.sessions).render_with(&view.shared.received, area, buf),

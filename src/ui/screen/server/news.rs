@@ -20,9 +20,9 @@ impl Server {
                 let address = fit::escaped(address);
                 shared.note(Tone::Plain, text::listening(&address, &folder));
                 shared.received.store.clone_from(&folder);
-                let own = &mut shared.own_server;
+                let (own, clock) = (&mut shared.own_server, &shared.clock);
                 (own.store, own.folder) = (folder, store.clone());
-                own.identity.clone_from(identity);
+                own.identify(identity.as_ref(), clock.seconds());
                 own.listening = Listening::At(address);
             }
             Event::NotListening { fault } => {

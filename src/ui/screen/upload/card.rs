@@ -20,6 +20,8 @@ pub(super) struct Card {
     pub(super) bill: Bill,
     /// Whether uploads go to an upseal server, as far as is known. It gives receipts and refuses replays.
     pub(super) is_our_server: bool,
+    /// When the server's certificate ends, if that is soon.
+    pub(super) ends: Option<String>,
 }
 
 /// Returns the variant `by` steps after this one, in a cycle.
@@ -77,8 +79,13 @@ impl Pane<'_, Card> {
         let room = usize::from(area.height).saturating_sub(1 + bill.len() + 1);
         let mut lines = vec![Line::from(self.choice())];
         lines.extend(claims.iter().take(room).map(|claim| Line::from(self.claim(*claim))));
-        if room > claims.len() {
-            lines.push(Line::default());
+        match &self.of.ends {
+            _ if room <= claims.len() => {}
+            Some(ends) => lines.push(Line::from(vec![
+                Span::styled("≈", self.theme.warn()),
+                Span::raw(fit::cut(&text::certificate_ends(ends), usize::from(area.width).saturating_sub(1))),
+            ])),
+            None => lines.push(Line::default()),
         }
         lines.extend(bill);
         lines.push(self.padding(usize::from(area.width)));

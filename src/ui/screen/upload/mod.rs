@@ -29,6 +29,7 @@ use crate::event::{
     Command, Event, Fault, FaultKind, FolderId, FolderOrder, FolderRules, Job, JobId, Limit, Skipped,
     Snapshot, State, Target, Track, Variant,
 };
+use crate::messages::expiry;
 use crate::messages::{Escaped, Summary, transfer as messages};
 use crate::ui::effect::{Effect, Request};
 use crate::ui::fit;
@@ -403,8 +404,12 @@ impl Screen for Upload {
     }
 
     fn draw(&self, view: View<'_>, pane: PaneId, area: Rect, buf: &mut Buffer) {
-        let card =
-            Card { dialect: view.shared.dialect, bill: self.bill, is_our_server: view.shared.link.is_ours() };
+        let card = Card {
+            dialect: view.shared.dialect,
+            bill: self.bill,
+            is_our_server: view.shared.link.is_ours(),
+            ends: view.shared.link.proof.as_ref().and_then(|proof| expiry::ends(proof.days_left)),
+        };
         let is_line = area.height == 1;
         match pane {
             BROWSER => view.pane(&self.browser).render(area, buf),

@@ -28,8 +28,14 @@ soak:
     python3 tests/receipts/crash.py --upseal target/release/upseal --client --times 10000
     sudo python3 tests/receipts/crash.py --upseal target/release/upseal --power --times 1000
     sudo python3 tests/receipts/full.py --upseal target/release/upseal --times 1000
+    sudo python3 tests/receipts/inject.py --upseal target/release/upseal --all
     UPSEAL_LOAD=600 cargo test --test load floods -- --nocapture
     UPSEAL_LOAD=3600 cargo test --test load crowd -- --nocapture
+
+# Measure the start of a server with a million files and rows in its history. Takes 600 MB of the disk for a while.
+startup:
+    cargo build --release
+    python3 benches/startup.py --upseal target/release/upseal
 
 # Measure ciphers against OpenSSL, uploads against scp, socat, tar and Python, memory and receipts. Needs a quiet machine.
 bench:

@@ -388,3 +388,111 @@ fn every_command_refuses_a_history_of_a_newer_upseal() {
         assert!(outcome.err.contains("UPSEAL_HISTORY"), "{outcome:?}");
     }
 }
+
+#[test]
+fn every_command_refuses_a_damaged_history_with_advice_and_changes_nothing() {
+    let home = received_by_a_server();
+    // All rows are in the file, and none in its log.
+    let file = rusqlite::Connection::open(home.history()).unwrap();
+    file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    drop(file);
+    let whole = fs::read(home.history()).unwrap();
+    let cut = &whole[..whole.len() / 2];
+    let letter = "this is a letter, and no database at all\n".repeat(400);
+    for damaged in [b"", cut, letter.as_bytes()] {
+        fs::write(home.history(), damaged).unwrap();
+        for line in ["history", "audit --store in", "serve --accept plain --bind 127.0.0.1:0 --store in"] {
+            let outcome = home.start(words(line, &[])).finish();
+            assert_eq!(outcome.code, Some(5), "{line}: {outcome:?}");
+            assert!(outcome.err.contains("it is damaged: "), "{outcome:?}");
+            assert!(outcome.err.contains("\nhelp: restore it from a backup, or move it away"), "{outcome:?}");
+            assert_eq!(fs::read(home.history()).unwrap(), damaged, "{line}");
+        }
+    }
+    assert_eq!(fs::read_to_string(home.path("in/a.txt")).unwrap(), "hello");
+    fs::write(home.history(), whole).unwrap();
+    assert_eq!(home.run(&["audit", "--store", "in"]).code, Some(0));
+}
+
+/// A program holds the history's lock for long. Uploads go on, and their rows are written as soon as it is released.
+#[test]
+fn uploads_go_on_while_the_history_is_locked_beside_a_reader_and_a_second_server() {
+    let home = received_by_a_server();
+    let start = |store: &str| {
+        let line = format!("serve --json --accept plain --bind 127.0.0.1:0 --store {store}");
+        let mut server = home.start(words(&line, &[]));
+        let address = server.address();
+        (server, address)
+    };
+    let (mut server, address) = start("in");
+    // A second server with the same history, and a third with the same folder too.
+    let (second, other_address) = start("other");
+    let (third, _) = start("in");
+    let send = |address: &str, name: &str| {
+        fs::write(home.path(name), name).unwrap();
+        let values = [("server", address), ("name", name)];
+        home.start(words("send -p plain --to {server} {name}", &values)).finish()
+    };
+    assert_eq!(send(&address, "before").code, Some(0));
+    assert_eq!(send(&other_address, "elsewhere").code, Some(0));
+    let other = rusqlite::Connection::open(home.history()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // The client has a row to write too, and says that it cannot.
+    let outcome = send(&address, "while");
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    let note = server.json(|value| value["event"] == "note");
+    let text = note["text"].as_str().unwrap();
+    assert!(text.starts_with("while is stored but not in the history yet: "), "{text}");
+    assert!(text.contains("another program has locked it (`fuser "), "{text}");
+    assert_eq!(names(&home, "--received --name while"), [""; 0]);
+    assert_eq!(names(&home, "--received --name before"), ["before"]);
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(send(&address, "after").code, Some(0));
+    assert_eq!(names(&home, "--received --name while"), ["while"]);
+    for server in [server, second, third] {
+        server.signal(Signal::TERM);
+        assert_eq!(server.finish().code, Some(0));
+    }
+    for store in ["in", "other"] {
+        assert_eq!(home.run(&["audit", "--store", store]).code, Some(0), "{store}");
+    }
+}
+
+#[test]
+fn rows_are_kept_for_the_time_of_keep_history_and_as_long_as_their_files() {
+    let home = received_by_a_server();
+    let file = rusqlite::Connection::open(home.history()).unwrap();
+    let old = "UPDATE received SET at_ms = 1;
+               INSERT INTO received (at_ms, peer, store, name, folded, kept, size, digest, variant, seconds)
+               SELECT at_ms, peer, store, 'gone.txt', 'gone.txt', kept, size, digest, variant, seconds FROM received;
+               INSERT INTO received (at_ms, peer, store, name, folded, kept, size, digest, variant, seconds)
+               SELECT at_ms, peer, store, name, folded, kept, size, digest, variant, seconds FROM received
+               WHERE name = 'a.txt';";
+    file.execute_batch(old).unwrap();
+    let rows = || names(&home, "--received");
+    let serve = |keep: &str, until: &dyn Fn() -> bool| {
+        let line = format!("serve --json --accept plain --bind 127.0.0.1:0 --store in {keep}");
+        let mut server = home.start(words(&line, &[]));
+        server.address();
+        let deadline = std::time::Instant::now() + Duration::from_secs(60);
+        while !until() && std::time::Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        server.signal(Signal::TERM);
+        assert_eq!(server.finish().code, Some(0));
+    };
+    serve("", &|| true);
+    assert_eq!(rows().len(), 3, "without the flag all stay");
+    // Of the file that is here one row stays. The other is missed from now on.
+    serve("--keep-history 30d", &|| rows().len() == 2);
+    assert_eq!(rows().len(), 2);
+    let audit = home.run(&["audit", "--store", "in", "--receipts", "kept"]);
+    assert!(audit.code == Some(1) && audit.out.starts_with("gone.txt: it is in the history"), "{audit:?}");
+    assert_eq!(file.execute("UPDATE received SET gone_ms = 2 WHERE gone_ms IS NOT NULL", []).unwrap(), 1);
+    serve("--keep-history 30d", &|| rows().len() == 1);
+    assert_eq!(rows(), ["a.txt"]);
+    let audit = home.run(&["audit", "--store", "in", "--receipts", "kept"]);
+    assert_eq!(audit.code, Some(0), "{audit:?}");
+    let refused = home.start(words("serve --keep-history 1h", &[])).finish();
+    assert!(refused.code == Some(2) && refused.err.contains("too short: at least 1d"), "{refused:?}");
+}

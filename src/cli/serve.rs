@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::limits::Limits;
 use super::ranges::Access;
-use super::{Bind, Gap, KeepMeta, Patience, ReplyOrder, Size};
+use super::{Bind, Gap, KeepMeta, Patience, ReplyOrder, Retention, Size};
 use crate::digest::FileDigest;
 use crate::event::{Padding, Variant};
 use crate::store::{Durability, Existing};
@@ -121,6 +121,13 @@ pub(crate) struct Serve {
     /// With none, the server gives no receipts and stores a file again that it has already.
     #[arg(long, value_enum, default_value_t = FileDigest::Sha256)]
     pub digest: FileDigest,
+    /// Time for which rows of received files are kept, such as 90d [default: for ever]
+    ///
+    /// A row stays at least as long as its file is in the folder, because `upseal audit` compares the two. Rows of files that
+    /// were removed or replaced before this time are deleted once a day, in small steps, so that the history does not
+    /// grow for ever.
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
+    pub keep_history: Option<Retention>,
     /// Pause between the four parts of the MODE 3 reply [default: 0ms]
     ///
     /// Some clients read each part with one recv; 20ms is enough on a busy machine too.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use jiff::{Span, SpanRelativeTo};
 
 use crate::event::{Destination, DestinationError, Padding, Variant, parse_listening};
 
@@ -87,6 +88,28 @@ impl FromStr for Gap {
         } else {
             Ok(Self(gap))
         }
+    }
+}
+
+/// A time to keep something, at least a day: `90d`, `12 weeks`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Retention(pub Duration);
+
+impl Retention {
+    /// Shorter times have no use, because what is older is removed once a day.
+    const MIN: Duration = Duration::from_secs(24 * 60 * 60);
+}
+
+impl FromStr for Retention {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // A month or a year has no fixed length.
+        let time =
+            text.parse::<Span>().and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
+        let time = time.map_err(|_| "expected days or weeks, for example 90d")?;
+        let time = Duration::try_from(time).map_err(|_| "a time cannot be negative")?;
+        if time < Self::MIN { Err("too short: at least 1d".to_owned()) } else { Ok(Self(time)) }
     }
 }
 
@@ -210,6 +233,13 @@ mod tests {
         assert_eq!(patience("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(patience("0s"), Ok(Duration::ZERO));
         assert!(patience("-1s").is_err() && patience("25h").is_err() && patience("soon").is_err());
+        let retention = |text: &str| text.parse::<Retention>().map(|time| time.0.as_secs() / 3600);
+        assert_eq!(retention("90d"), Ok(90 * 24));
+        assert_eq!(retention("2w"), Ok(14 * 24));
+        assert_eq!(retention("36h"), Ok(36));
+        for bad in ["", "90", "23h", "-1d", "1y", "3 months", "for ever"] {
+            assert!(retention(bad).is_err(), "{bad}");
+        }
         let gap = |text: &str| text.parse::<Gap>().map(|gap| gap.0);
         assert_eq!(gap("5ms"), Ok(Duration::from_millis(5)));
         assert_eq!(gap("1 s"), Ok(Duration::from_secs(1)));

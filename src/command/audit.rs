@@ -102,6 +102,8 @@ struct Strays<'a> {
     compared: HashSet<OsString>,
     /// Files received in any store, by size: stored name and SHA-256.
     received: HashMap<u64, Vec<(String, Digest)>>,
+    /// Time before which rows may have been pruned, in seconds since 1970, UTC.
+    pruned: Option<i64>,
 }
 
 impl<'a> Strays<'a> {
@@ -133,7 +135,8 @@ impl<'a> Strays<'a> {
         }
         let in_effect = history.in_effect(store)?;
         let compared = in_effect.iter().map(|row| format!("{}{EXTENSION}", row.name()).into()).collect();
-        Ok(Self { folder, named, compared, received })
+        let pruned = history.pruned_before()?.map(|at_ms| at_ms / 1000);
+        Ok(Self { folder, named, compared, received, pruned })
     }
 
     /// Reports every receipt without a row.
@@ -149,6 +152,8 @@ impl<'a> Strays<'a> {
             let what = match super::verify::load(&path) {
                 Err(fault) => What::Unreadable { why: fault.what.into() },
                 Ok(_) if self.named.contains(name) => continue,
+                // Its rows may have been pruned (`serve --keep-history`).
+                Ok(receipt) if self.pruned.is_some_and(|pruned| receipt.statement.time <= pruned) => continue,
                 Ok(receipt) => match self.without_row(&receipt) {
                     0 => continue,
                     files => What::StrayReceipt { files },

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -9,14 +10,16 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::known::{self, known_servers};
-use super::usage;
+use super::{system, usage};
 use crate::cli::HistoryArgs;
 use crate::clock;
 use crate::digest::Digest;
 use crate::event::{Fault, Kept, Variant};
 use crate::folders;
 use crate::history::repair::Repair;
-use crate::history::{Direction, Entry, Filter, History, HistoryError, Origin, Received, Recovered, Serving};
+use crate::history::{
+    Direction, Entry, Filter, History, HistoryError, Origin, Received, Recovered, Serving, Validity,
+};
 use crate::messages::units;
 use crate::messages::{Escaped, escape};
 use crate::output;
@@ -35,13 +38,19 @@ pub(crate) fn open() -> Result<Arc<History>, Fault> {
 }
 
 /// Opens the user's history for a server with this store, and repairs what a crash left
-/// ([`Serving::open`]). The caller reports the repairs. `until`: expiry of the server's certificate in Unix seconds.
+/// ([`Serving::open`]). The caller reports the repairs. Rows are pruned that are older than `keep`.
 ///
 /// # Errors
 /// As for [`open()`]; or the folder cannot be read.
-pub(crate) fn open_for(store: &Path, until: i64) -> Result<(Arc<Serving>, Vec<Repair>), Fault> {
-    let now_ms = clock::unix_ms();
-    Serving::open(open()?, store, until, now_ms).map_err(|e| fault(&e))
+pub(crate) fn open_for(
+    store: &Path,
+    validity: Validity,
+    keep: Option<Duration>,
+) -> Result<(Arc<Serving>, Vec<Repair>), Fault> {
+    let (serving, repairs) =
+        Serving::open(open()?, store, validity, clock::unix_ms()).map_err(|e| fault(&e))?;
+    serving.maintain(keep).map_err(|e| system("cannot start a thread", &e))?;
+    Ok((serving, repairs))
 }
 
 /// Opens the user's history for reading, if it exists; also returns its path.
@@ -58,14 +67,7 @@ fn place() -> Result<PathBuf, Fault> {
 }
 
 pub(super) fn fault(error: &HistoryError) -> Fault {
-    let advice = match error {
-        HistoryError::Newer { .. } => "use the newer upseal, or set UPSEAL_HISTORY to another file",
-        HistoryError::NotCreated { .. } | HistoryError::Sqlite { doing: "open", .. } => {
-            "set UPSEAL_HISTORY to another file"
-        }
-        HistoryError::Sqlite { .. } | HistoryError::Store { .. } | HistoryError::PendingReceipts { .. } => "",
-    };
-    Fault::local(error.to_string()).with_advice(advice)
+    Fault::local(error.to_string()).with_advice(error.advice())
 }
 
 /// Lists the history.

@@ -40,6 +40,7 @@ impl History {
         let sql = "INSERT INTO announced (store, want, replaces, size, digest) VALUES (?1, ?2, ?3, ?4, ?5)";
         let mut ids = Vec::with_capacity(all.len());
         self.write_durably(|file| {
+            ids.clear();
             let mut insert = file.prepare_cached(sql)?;
             for one in all {
                 let digest = one.digest.map(|digest| digest.0);

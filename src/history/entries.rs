@@ -135,10 +135,9 @@ impl History {
         names: &[String],
         receipt: Digest,
     ) -> Result<(), HistoryError> {
-        let sql = "UPDATE received SET receipt = ?3 WHERE id = (SELECT max(id) FROM received
-                   WHERE store = ?1 AND name = ?2 AND kept <> 'discarded')";
+        let sql = format!("UPDATE received SET receipt = ?3 WHERE id = ({LATEST_ID})");
         self.write(|file| {
-            let mut update = file.prepare(sql)?;
+            let mut update = file.prepare_cached(&sql)?;
             for name in names {
                 update.execute(params![Bytes(store), name, receipt.0])?;
             }
@@ -197,10 +196,7 @@ impl History {
 
     /// Returns the row in effect of a name in a store: the latest that was not discarded.
     pub fn latest(&self, store: &Path, name: &str) -> Result<Option<Entry>, HistoryError> {
-        let sql = format!(
-            "{RECEIVED} WHERE id = (SELECT max(id) FROM received WHERE store = ?1 AND name = ?2
-             AND kept <> 'discarded')"
-        );
+        let sql = format!("{RECEIVED} WHERE id = ({LATEST_ID})");
         self.read(|file| {
             file.prepare_cached(&sql)?.query_row(params![Bytes(store), name], received_row).optional()
         })
@@ -291,6 +287,10 @@ pub(super) fn insert_sent(file: &Connection, all: &[Sent]) -> rusqlite::Result<(
     }
     Ok(())
 }
+
+/// Number of the row in effect of a name in a store.
+pub(super) const LATEST_ID: &str =
+    "SELECT max(id) FROM received WHERE store = ?1 AND name = ?2 AND kept <> 'discarded'";
 
 const RECEIVED: &str =
     "SELECT at_ms, peer, store, name, kept, size, digest, variant, seconds, receipt FROM received";

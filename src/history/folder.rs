@@ -1,7 +1,7 @@
 //! Listing and hashing the files of a store's folder.
 
 use std::ffi::OsString;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
@@ -27,13 +27,32 @@ const MOST_LEVELS: usize = 64;
 /// finished. Links are not followed, and no file is opened.
 pub(super) fn files(folder: &Path) -> io::Result<Vec<Found>> {
     let mut files = Vec::new();
-    add_files(folder, Path::new(""), 1, &mut files)?;
+    each(folder, usize::MAX, &mut |file| {
+        files.push(file);
+        Ok::<_, io::Error>(())
+    })?;
     files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(files)
 }
 
-/// Adds the files of a folder, which is reached by `inside` from the store's own.
-fn add_files(folder: &Path, inside: &Path, level: usize, files: &mut Vec<Found>) -> io::Result<()> {
+/// Calls `tell` for each of these files, in the order of the file system, until `most` entries of folders were seen.
+/// Returns whether these were all.
+pub(super) fn each<E: From<io::Error>>(
+    folder: &Path,
+    mut most: usize,
+    tell: &mut dyn FnMut(Found) -> Result<(), E>,
+) -> Result<bool, E> {
+    each_in(folder, Path::new(""), 1, &mut most, tell)
+}
+
+/// Does so for a folder that is reached by `inside` from the store's own.
+fn each_in<E: From<io::Error>>(
+    folder: &Path,
+    inside: &Path,
+    level: usize,
+    most: &mut usize,
+    tell: &mut dyn FnMut(Found) -> Result<(), E>,
+) -> Result<bool, E> {
     let entries = match fs::read_dir(folder.join(inside)) {
         Ok(entries) => entries,
         // It was removed since its parent was listed, or is not the server's own.
@@ -41,29 +60,64 @@ fn add_files(folder: &Path, inside: &Path, level: usize, files: &mut Vec<Found>)
             if level > 1
                 && matches!(why.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) =>
         {
-            return Ok(());
+            return Ok(true);
         }
-        Err(why) => return Err(why),
+        Err(why) => return Err(why.into()),
     };
     for entry in entries {
         let entry = entry?;
+        if *most == 0 {
+            return Ok(false);
+        }
+        *most -= 1;
         let meta = match entry.metadata() {
             Ok(meta) => meta,
             // It was removed since the folder was listed.
             Err(why) if why.kind() == io::ErrorKind::NotFound => continue,
-            Err(why) => return Err(why),
+            Err(why) => return Err(why.into()),
         };
         let is_unfinished = is_unfinished(&entry.file_name().to_string_lossy());
         let name = inside.join(entry.file_name());
         if meta.is_dir() && level < MOST_LEVELS {
-            add_files(folder, &name, level + 1, files)?;
+            if !each_in(folder, &name, level + 1, most, tell)? {
+                return Ok(false);
+            }
         } else if meta.is_file() && !is_unfinished {
-            let name = name.into_os_string();
-            let changed_ms = meta.ctime().saturating_mul(1000).saturating_add(meta.ctime_nsec() / 1_000_000);
-            files.push(Found { name, size: meta.len(), changed_ms });
+            tell(Found::of(name.into_os_string(), &meta))?;
         }
     }
-    Ok(())
+    Ok(true)
+}
+
+/// Looks for the regular file with this name in the store's folder. Links are not followed, not even on the way.
+pub(super) fn look(folder: &Path, name: &str) -> io::Result<Option<Found>> {
+    let mut path = folder.to_owned();
+    let mut parts = name.split('/').peekable();
+    while let Some(part) = parts.next() {
+        if matches!(part, "" | "." | "..") {
+            return Ok(None);
+        }
+        path.push(part);
+        let meta = match path.symlink_metadata() {
+            Err(why) if matches!(why.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
+            meta => meta?,
+        };
+        match parts.peek() {
+            Some(_) if meta.is_dir() => {}
+            None if meta.is_file() => return Ok(Some(Found::of(name.into(), &meta))),
+            Some(_) | None => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+impl Found {
+    fn of(name: OsString, meta: &Metadata) -> Self {
+        let changed_ms = meta.ctime().saturating_mul(1000).saturating_add(meta.ctime_nsec() / 1_000_000);
+        Self { name, size: meta.len(), changed_ms }
+    }
 }
 
 /// Returns whether this is a store's temporary file (`.upseal-<random>.part`): still growing, or left by a crash and

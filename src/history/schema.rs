@@ -135,15 +135,18 @@ pub(super) const MIGRATIONS: &[&str] = &[
         digest      BLOB
     ) STRICT;
 ",
+    "
+    -- Since when the file of a row is missing; and up to when rows may have been pruned.
+    ALTER TABLE received ADD COLUMN gone_ms INTEGER;
+    ALTER TABLE store ADD COLUMN pruned_ms INTEGER;
+    -- The server's key for which a digest must not be replayed: the first 8 bytes of its SPKI SHA-256.
+    ALTER TABLE seen ADD COLUMN key INTEGER;
+",
 ];
 
 /// Refuses a file of a newer version before anything in it is changed.
 pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), HistoryError> {
-    let found = version(connection).map_err(|why| HistoryError::Sqlite {
-        path: path.to_owned(),
-        doing: "open",
-        why,
-    })?;
+    let found = version(connection).map_err(|why| HistoryError::of(path, "open", why))?;
     let known = count(MIGRATIONS);
     if found > known { Err(HistoryError::Newer { path: path.to_owned(), found, known }) } else { Ok(()) }
 }

@@ -245,7 +245,8 @@ fn more_expired_digests_than_one_step_are_forgotten() {
     let many: Vec<_> = (0..=2 * replay::CHUNK).map(of).collect();
     history.remember(&many, 10).unwrap();
     history.remember(&[of(usize::MAX)], 11).unwrap();
-    history.forget_expired(11).unwrap();
+    assert!(history.forget_expired(11).unwrap() && history.forget_expired(11).unwrap());
+    assert!(!history.forget_expired(11).unwrap());
     let left: i64 =
         history.connection.lock().query_row("SELECT count(*) FROM seen", [], |row| row.get(0)).unwrap();
     assert_eq!(left, 1);
@@ -309,7 +310,7 @@ fn a_file_of_a_newer_version_is_refused_unchanged() {
     let path = folder.path().join("data/history.db");
     let before = fs::read(&path).unwrap();
     let why = History::open(&path).unwrap_err().to_string();
-    assert!(why.ends_with(": 99 (supported: up to 6)"), "{why}");
+    assert!(why.ends_with(": 99 (supported: up to 7)"), "{why}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 
@@ -431,6 +432,29 @@ fn the_third_migration_keeps_received_rows() {
     let rows = history.entries(&Filter::default()).unwrap();
     let digests: Vec<_> = rows.iter().map(|row| (row.name().to_owned(), row.digest())).collect();
     assert_eq!(digests, [("b".to_owned(), None), ("A".to_owned(), Some(Digest([0; 32])))]);
+}
+
+/// The seventh migration adds columns.
+#[test]
+fn the_seventh_migration_keeps_rows_and_what_must_not_be_replayed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.db");
+    let mut connection = Connection::open(&path).unwrap();
+    schema::migrate(&mut connection, &schema::MIGRATIONS[..6]).unwrap();
+    let sql = "INSERT INTO received (at_ms, peer, store, name, folded, kept, size, digest, variant, seconds)
+               VALUES (7, 'p', x'2f73', 'A', 'a', 'new', 3, zeroblob(32), 'cp2', 0.5);
+               INSERT INTO store VALUES (x'2f73', 1);
+               INSERT INTO announced (store, want, size) VALUES (x'2f73', 'B', 9);
+               INSERT INTO seen VALUES (1, zeroblob(32), 100);";
+    connection.execute_batch(sql).unwrap();
+    drop(connection);
+    let history = History::open(&path).unwrap();
+    let store = Path::new("/s");
+    assert_eq!(history.latest(store, "A").unwrap().map(|row| row.size()), Some(3));
+    assert!(history.is_seen(Seen::SessionKey, Digest([0; 32])).unwrap());
+    assert_eq!(history.announced(store).unwrap().len(), 1);
+    assert_eq!(history.pruned_before().unwrap(), None);
+    assert!(!history.remember_new(&[(Seen::SessionKey, Digest([0; 32]))], 100).unwrap());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::clock;
 use crate::crypto::authority;
 use crate::crypto::identity::{Identity, IdentityError};
 use crate::event::{Event, Fault, ServerAddress};
-use crate::history::{History, Serving};
+use crate::history::{History, Serving, Validity};
 use crate::net::Observer;
 use crate::net::budget::PaddingBudget;
 use crate::net::disk::DiskLimits;
@@ -53,13 +53,15 @@ impl HostError {
 }
 
 /// Opens the history and repairs it. If it cannot be opened, the server runs without it, and a note is reported.
-fn history(options: &EmbeddedOptions, until: i64, observer: &dyn Observer) -> Option<Arc<Serving>> {
+fn history(options: &EmbeddedOptions, validity: Validity, observer: &dyn Observer) -> Option<Arc<Serving>> {
     let (path, folder) = (options.history.as_ref()?, options.store.as_ref()?);
     let now_ms = clock::unix_ms();
     let opened =
-        History::open(path).and_then(|history| Serving::open(Arc::new(history), folder, until, now_ms));
+        History::open(path).and_then(|history| Serving::open(Arc::new(history), folder, validity, now_ms));
     match opened {
         Ok((history, repairs)) => {
+            // Without a thread, expired claims stay until the next start.
+            let _ = history.maintain(None);
             for repair in &repairs {
                 observer.event(Event::Note { text: repair.to_string() });
             }
@@ -105,7 +107,8 @@ fn prepare(
     let (_, proof) = anchor.check(identity.certificate_pem(), clock::unix_seconds())?;
     let bits = proof.bits;
     let until = facts::not_after(identity.certificate_pem()).unwrap_or(i64::MAX);
-    let history = history(options, until, &*observer);
+    // The key does not outlive this process, so nothing that was recorded for it is of use later.
+    let history = history(options, until.into(), &*observer);
     let store = store(folder, history.as_ref());
     let service = Service {
         policy: former.map_or_else(|| limited(Policy::default(), options), |former| former.policy.clone()),
@@ -165,9 +168,9 @@ fn prepare_shared(
     let listener = bind(None, &addresses)?;
     let bound = listener.local_addr()?;
     let until = facts::not_after(identity.certificate_pem()).unwrap_or(i64::MAX);
-    let history = history(options, until, &*observer);
-    let store = store(folder, history.as_ref());
     let pin = identity.server_key().fingerprint();
+    let history = history(options, Validity { until, key: Some(pin.into()) }, &*observer);
+    let store = store(folder, history.as_ref());
     // PKCS #1 v1.5 is off unless the user turns it on. The key outlives this process, and so does the count of attacks on it.
     let budget = match history.as_ref().map(|history| PaddingBudget::open(Arc::clone(history.history()), pin))
     {

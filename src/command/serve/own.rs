@@ -12,6 +12,7 @@ use crate::crypto::receipt_key::{RECEIPT_CERTIFICATE_FILE, RECEIPT_PRIVATE_KEY_F
 use crate::crypto::request::RECEIPT_REQUEST_FILE;
 use crate::digest::Digest;
 use crate::event::{Fault, Proof, Variant};
+use crate::history::Validity;
 use crate::messages::shell_word;
 use crate::trust::{Anchor, facts};
 
@@ -52,10 +53,11 @@ impl Own {
         Ok(Self { identity, introduced, pin, exposed, remarks })
     }
 
-    /// Returns when the certificate ends, in seconds since 1970.
-    pub(super) fn until(&self) -> i64 {
-        let end = self.identity.as_deref().and_then(|own| facts::not_after(own.certificate_pem()));
-        end.unwrap_or(i64::MAX)
+    /// Returns the key and when its certificate ends, by which what must not be replayed is remembered.
+    pub(super) fn validity(&self) -> Validity {
+        let own = self.identity.as_deref();
+        let until = own.and_then(|own| facts::not_after(own.certificate_pem())).unwrap_or(i64::MAX);
+        Validity { until, key: own.map(|own| own.server_key().fingerprint().into()) }
     }
 }
 

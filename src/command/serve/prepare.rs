@@ -45,7 +45,8 @@ pub(super) fn prepare(
         .map_err(|e| Fault::local(e.to_string()))?
         .with_existing(args.existing);
     // Repair the history before clients can connect: a new file must not look like one that a crash left.
-    let (history, repairs) = history::open_for(&args.store, own.until())?;
+    let keep = args.keep_history.map(|time| time.0);
+    let (history, repairs) = history::open_for(&args.store, own.validity(), keep)?;
     let store = store.announcing(Arc::clone(&history) as Arc<dyn Announce>);
     let ciphertext = args.keep_ciphertext.as_deref().map(ciphertext).transpose()?;
     let listener = bind(former, &args.bind.addresses).map_err(|e| {

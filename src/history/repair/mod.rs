@@ -11,10 +11,11 @@
 //!   any other file without a row, or of another size             ──► reported; `upseal audit` lists it
 //! ```
 //!
-//! Only announced files are read: ten thousand recorded files cost a listing. A row whose file is gone is left alone,
-//! because users move files.
+//! A start takes no longer the more files and rows there are. Announced files are looked for by their names, and only
+//! they are read. Of the others at most [`COMPARED`] are compared with their rows; `upseal audit` compares all. A row
+//! whose file is gone is left alone, because users move files.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -22,7 +23,7 @@ use std::path::Path;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::announced::Announced;
-use super::columns::Bytes;
+use super::columns::{Bytes, bytes};
 use super::folder::{self, Found};
 use super::row::{Entry, Origin, Recovered};
 use super::{History, HistoryError, store_path};
@@ -30,8 +31,16 @@ use crate::messages::escape;
 use crate::messages::units;
 use crate::store::FileName;
 
+mod places;
+
 /// Number of files that a start reports by name; of more it reports the number.
 const NAMED: usize = 10;
+/// Entries of the folder and the folders in it that a start compares with the history at most. They take 0.1 s.
+pub(super) const COMPARED: usize = 10_000;
+
+/// Size in the row in effect of a name in a store.
+const RECORDED_SIZE: &str = "SELECT size FROM received WHERE store = ?1 AND name = ?2 AND kept <> 'discarded'
+                             ORDER BY id DESC LIMIT 1";
 
 /// A result of the repair; displayed in one line.
 #[derive(Debug)]
@@ -63,6 +72,8 @@ pub enum Repair {
     },
     /// Number of further files of the last two kinds.
     More(usize),
+    /// The folder has so many files that only some were compared.
+    Uncompared,
 }
 
 impl fmt::Display for Repair {
@@ -108,6 +119,11 @@ impl fmt::Display for Repair {
                 };
                 write!(f, "{files} from the history; `upseal audit` lists them")
             }
+            Self::Uncompared => write!(
+                f,
+                "only {} entries of the folder were compared with the history; `upseal audit` compares all",
+                units::grouped(COMPARED as u64)
+            ),
         }
     }
 }
@@ -126,66 +142,123 @@ const ACCEPT: &str = "`upseal audit` reports it until `upseal audit --accept`";
 pub fn run(history: &History, store: &Path, now_ms: i64) -> Result<Vec<Repair>, HistoryError> {
     let store = store_path(store)?;
     let begun_ms = history.recording_since(&store, now_ms)?;
-    let rows = history.in_effect(&store)?;
-    let rows: HashMap<&str, &Entry> = rows.iter().map(|row| (row.name(), row)).collect();
-    let files = folder::files(&store).map_err(|why| HistoryError::Store { path: store.clone(), why })?;
-    let files: Vec<(String, &Found)> = files.iter().filter_map(|file| Some((ours(file)?, file))).collect();
     let mut repairs = Vec::new();
-    let mut explained: HashSet<&str> = HashSet::new();
+    let mut explained: HashSet<String> = HashSet::new();
     let (mut recovered, mut void) = (Vec::new(), Vec::new());
     for (id, announced) in history.announced(&store)? {
-        let mut is_void = true;
-        let here = files.iter().filter(|(name, file)| {
-            file.size == announced.size && announced.fits(name) && !explained.contains(&**name)
-        });
-        for (name, file) in here {
-            let row = rows.get(&**name).copied();
-            match find(&announced, row, &store.join(name)) {
-                Ok(false) => continue,
-                Ok(true) => {
-                    let origin = if announced.replaces.as_ref() == Some(name) {
-                        Origin::Amended
-                    } else {
-                        Origin::Crash
-                    };
-                    recovered.push(Recovered {
-                        at_ms: file.changed_ms,
-                        store: store.clone(),
-                        name: name.clone(),
-                        origin,
-                        size: file.size,
-                        digest: announced.digest,
-                        receipt: None,
-                    });
-                }
-                // The next start may be able to read it.
-                Err(why) => {
-                    is_void = false;
-                    repairs.push(Repair::Unreadable { name: name.clone(), why });
+        match settle(history, &store, &announced, &explained) {
+            Ok(found) => {
+                void.push(id);
+                if let Some(file) = found {
+                    explained.insert(file.name.clone());
+                    recovered.push(file);
                 }
             }
-            explained.insert(name);
-            break;
-        }
-        if is_void {
-            void.push(id);
+            Err(Unsettled::History(why)) => return Err(why),
+            // The next start may be able to read it.
+            Err(Unsettled::Unreadable { name, why }) => {
+                explained.insert(name.clone());
+                repairs.push(Repair::Unreadable { name, why });
+            }
         }
     }
     history.record_all_recovered(&recovered, &void)?;
     repairs.extend(recovered.into_iter().map(Repair::Recorded));
-    let strange = |(name, file): &(String, &Found)| match rows.get(&**name) {
-        _ if explained.contains(&**name) => None,
-        Some(row) if row.size() == file.size => None,
-        Some(row) => Some(Repair::Changed { name: name.clone(), size: file.size, recorded: row.size() }),
-        None if file.changed_ms < begun_ms => None,
-        None => Some(Repair::Foreign { name: name.clone(), size: file.size }),
-    };
-    let mut strange: Vec<Repair> = files.iter().filter_map(strange).collect();
-    let more = strange.len().saturating_sub(NAMED);
-    strange.truncate(NAMED);
-    repairs.extend(strange);
-    repairs.extend((more > 0).then_some(Repair::More(more)));
+    repairs.extend(strange(history, &store, begun_ms, &explained, COMPARED)?);
     Ok(repairs)
+}
+
+/// Why it is unknown what became of an announced file.
+enum Unsettled {
+    History(HistoryError),
+    Unreadable { name: String, why: io::Error },
+}
+
+impl From<HistoryError> for Unsettled {
+    fn from(why: HistoryError) -> Self {
+        Self::History(why)
+    }
+}
+
+/// Returns the row of an announced file, if it has its name and no row yet.
+fn settle(
+    history: &History,
+    store: &Path,
+    announced: &Announced,
+    explained: &HashSet<String>,
+) -> Result<Option<Recovered>, Unsettled> {
+    let unreadable = |name: &str| {
+        let name = name.to_owned();
+        |why| Unsettled::Unreadable { name, why }
+    };
+    let places = places::of(store, announced).map_err(unreadable(&announced.want))?;
+    for (name, file) in places {
+        if file.size != announced.size || explained.contains(&name) {
+            continue;
+        }
+        let row = history.latest(store, &name)?;
+        if !find(announced, row.as_ref(), &store.join(&name)).map_err(unreadable(&name))? {
+            continue;
+        }
+        let is_amended = announced.replaces.as_ref() == Some(&name);
+        return Ok(Some(Recovered {
+            at_ms: file.changed_ms,
+            store: store.to_owned(),
+            name,
+            origin: if is_amended { Origin::Amended } else { Origin::Crash },
+            size: file.size,
+            digest: announced.digest,
+            receipt: None,
+        }));
+    }
+    Ok(None)
+}
+
+/// Compares files with their rows, and returns those that cannot be explained. Looks at `most` entries of folders.
+fn strange(
+    history: &History,
+    store: &Path,
+    begun_ms: i64,
+    explained: &HashSet<String>,
+    most: usize,
+) -> Result<Vec<Repair>, HistoryError> {
+    let mut strange: BTreeMap<String, Repair> = BTreeMap::new();
+    let mut more = 0;
+    let are_all = folder::each(store, most, &mut |file: Found| {
+        let Some(name) = ours(&file).filter(|name| !explained.contains(name)) else { return Ok(()) };
+        let repair = match history.recorded_size(store, &name).map_err(Unlisted::History)? {
+            Some(size) if size == file.size => return Ok(()),
+            None if file.changed_ms < begun_ms => return Ok(()),
+            Some(recorded) => Repair::Changed { name: name.clone(), size: file.size, recorded },
+            None => Repair::Foreign { name: name.clone(), size: file.size },
+        };
+        strange.insert(name, repair);
+        if strange.len() > NAMED {
+            strange.pop_last();
+            more += 1;
+        }
+        Ok(())
+    });
+    let are_all = are_all.map_err(|why| match why {
+        Unlisted::Folder(why) => HistoryError::Store { path: store.to_owned(), why },
+        Unlisted::History(why) => why,
+    })?;
+    let mut repairs: Vec<Repair> = strange.into_values().collect();
+    repairs.extend((more > 0).then_some(Repair::More(more)));
+    repairs.extend((!are_all).then_some(Repair::Uncompared));
+    Ok(repairs)
+}
+
+/// Why files were not compared.
+enum Unlisted {
+    Folder(io::Error),
+    History(HistoryError),
+}
+
+impl From<io::Error> for Unlisted {
+    fn from(why: io::Error) -> Self {
+        Self::Folder(why)
+    }
 }
 
 /// Returns whether the file at `path`, whose name and size match, is the announced one and has no row yet. Without a
@@ -215,6 +288,14 @@ fn ours(file: &Found) -> Option<String> {
 }
 
 impl History {
+    /// Returns the size in the row in effect of a name in a store, in bytes.
+    fn recorded_size(&self, store: &Path, name: &str) -> Result<Option<u64>, HistoryError> {
+        self.read(|file| {
+            let mut size = file.prepare_cached(RECORDED_SIZE)?;
+            size.query_row(params![Bytes(store), name], |row| bytes(row, 0)).optional()
+        })
+    }
+
     /// Returns the time since which files of this store are recorded; for a new store, records `now_ms`.
     fn recording_since(&self, store: &Path, now_ms: i64) -> Result<i64, HistoryError> {
         if let Some(since_ms) = self.recorded_since(store)? {

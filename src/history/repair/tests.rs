@@ -249,3 +249,88 @@ fn each_folder_has_its_own_history_under_every_path() {
     let gone = run(&history, Path::new("/no/such/folder"), 0).unwrap_err().to_string();
     assert!(gone.starts_with("cannot read /no/such/folder: "), "{gone}");
 }
+
+#[test]
+fn a_start_compares_a_limited_number_of_files_and_says_so() {
+    let (_folder, history) = history();
+    let store = store(&history);
+    fs::create_dir(store.path().join("in")).unwrap();
+    (0..8).for_each(|n| put(store.path(), format!("in/{n}"), "x"));
+    let said = |most| -> Vec<String> {
+        let path = store_path(store.path()).unwrap();
+        let strange = strange(&history, &path, BEGAN_MS, &HashSet::new(), most).unwrap();
+        strange.iter().map(Repair::to_string).collect()
+    };
+    assert_eq!(said(9).len(), 8);
+    let some = said(5);
+    assert_eq!(some.len(), 5, "{some:?}");
+    let rest =
+        "only 10,000 entries of the folder were compared with the history; `upseal audit` compares all";
+    assert_eq!(some[4], rest);
+}
+
+/// However many files there are, an announced file is found, because it is looked for by its names.
+#[test]
+fn an_announced_file_is_found_without_comparing_the_others() {
+    let (_folder, history) = history();
+    let store = store(&history);
+    let announced = |want: &str| Announced {
+        want: want.to_owned(),
+        replaces: None,
+        size: 5,
+        digest: Some(Digest::of(b"hello")),
+    };
+    let found = |want: &str| -> Vec<String> {
+        let path = store_path(store.path()).unwrap();
+        let places = places::of(&path, &announced(want)).unwrap();
+        places.into_iter().map(|(name, _)| name).collect()
+    };
+    put(store.path(), "a.txt", "1");
+    put(store.path(), "a (7).txt", "2");
+    put(store.path(), "a 2cf24dba.txt", "3");
+    put(store.path(), "a 0123456789abcdef.txt", "not listed yet");
+    put(store.path(), "b.txt", "4");
+    assert_eq!(found("a.txt"), ["a.txt", "a (7).txt", "a 2cf24dba.txt"]);
+    // All numbers are taken, so a name may have random digits.
+    put(store.path(), "a (99).txt", "5");
+    let all = ["a.txt", "a (7).txt", "a (99).txt", "a 2cf24dba.txt", "a 0123456789abcdef.txt"];
+    assert_eq!(found("a.txt"), all);
+    assert_eq!(found("c.txt"), [""; 0]);
+}
+
+#[test]
+fn an_announced_file_is_found_in_the_copy_of_its_folder_and_never_through_a_link() {
+    let (_folder, history) = history();
+    let (store, outside) = (store(&history), tempfile::tempdir().unwrap());
+    put(outside.path(), "x", "hello");
+    std::os::unix::fs::symlink(outside.path(), store.path().join("link")).unwrap();
+    // A file has the name of the folder, so the store made a copy of it.
+    put(store.path(), "a", "file");
+    fs::create_dir_all(store.path().join("a (2)/b")).unwrap();
+    put(store.path(), "a (2)/b/c", "hello");
+    for want in ["link/x", "a/b/c"] {
+        announce(&history, store.path(), want, None, "hello");
+    }
+    let said = start(&history, store.path());
+    let added = "history repaired: added a (2)/b/c (5 B), which was stored before a crash";
+    assert_eq!(said[0], added, "{said:?}");
+    assert!(said.iter().all(|line| !line.contains("link")), "{said:?}");
+    let rows = history.entries(&Filter::default()).unwrap();
+    assert_eq!(rows.iter().map(Entry::name).collect::<Vec<_>>(), ["a (2)/b/c"]);
+}
+
+/// The plans of SQLite for what a start asks about a file: by an index, however many rows its name has.
+#[test]
+fn a_look_at_a_row_reads_no_others() {
+    let (_folder, history) = history();
+    for sql in [RECORDED_SIZE, crate::history::entries::LATEST_ID] {
+        let plan: Vec<String> = history
+            .read(|file| {
+                let mut plan = file.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+                plan.query_map(["", ""], |row| row.get(3))?.collect()
+            })
+            .unwrap();
+        let by_name = "SEARCH received USING INDEX received_name (store=? AND name=?)";
+        assert!(matches!(&plan[..], [line] if line == by_name), "{plan:?}");
+    }
+}

@@ -14,20 +14,27 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use self::upkeep::Upkeep;
 use super::announced::Announced;
 use super::repair::{self, Repair};
-use super::replay::{CHUNK, Seen};
+use super::replay::{CHUNK, Seen, Validity};
 use super::row::Received;
 use super::{History, HistoryError, store_path};
 use crate::digest::Digest;
 use crate::files::{LOCK_TIMEOUT, Lock, LockKind, lock};
 use crate::store::{Announce, Catalogue, Coming, FileName, Record};
+
+mod upkeep;
+
+/// Beginning of what the name of a store's lock adds to the history's.
+pub(super) const STORE_LOCK: &str = "-store-";
 
 /// Maximum number of claims that are remembered in the process: about 10 MB.
 const MOST_CLAIMS: usize = 100_000;
@@ -62,11 +69,13 @@ pub struct NotRecorded {
 /// The history of one store, shared by the sessions of its server.
 #[derive(Debug)]
 pub struct Serving {
+    /// Background maintenance; ends before the lock is given up.
+    upkeep: OnceLock<Upkeep>,
     history: Arc<History>,
     /// Folder of received files, as [`store_path`] returns it.
     store: PathBuf,
-    /// Expiry of the server's certificate, and with it of all claims, in Unix seconds.
-    until: i64,
+    /// The server's key, and when its certificate and with it all claims expire.
+    validity: Arc<Mutex<Validity>>,
     /// Maximum number of claims in the process.
     most_claims: usize,
     state: Mutex<State>,
@@ -105,19 +114,19 @@ struct Batch {
 }
 
 impl Serving {
-    /// Opens the history of a store before its server accepts connections: repairs what a crash left ([`repair`]) and
-    /// forgets expired claims. If another server uses the store and the same history, nothing is repaired, because
+    /// Opens the history of a store before its server accepts connections, and repairs what a crash left ([`repair`]). This
+    /// takes no longer the more rows there are. If another server uses the store and the same history, nothing is repaired, because
     /// files that are being published look like files that a crash left.
     ///
-    /// `now_ms` is the time in milliseconds since 1970, UTC. `until` is when the server's certificate expires, in
-    /// Unix seconds.
+    /// `now_ms` is the time in milliseconds since 1970, UTC. `validity` is the server's key and when its certificate
+    /// expires, in Unix seconds.
     ///
     /// # Errors
     /// The folder cannot be listed, or the history fails.
     pub fn open(
         history: Arc<History>,
         store: &Path,
-        until: i64,
+        validity: impl Into<Validity>,
         now_ms: i64,
     ) -> Result<(Arc<Self>, Vec<Repair>), HistoryError> {
         let store = store_path(store)?;
@@ -127,7 +136,6 @@ impl Serving {
             Lock::Unsupported => (true, None),
         };
         let repairs = if is_alone { repair::run(&history, &store, now_ms)? } else { Vec::new() };
-        history.forget_expired(now_ms / 1000)?;
         drop(held);
         // Another server may repair before the shared lock is held: nothing has been announced here yet.
         let shared = match lock_store(&history, &store, LockKind::Shared, LOCK_TIMEOUT) {
@@ -137,11 +145,12 @@ impl Serving {
         let serving = Self {
             history,
             store,
-            until,
+            validity: Arc::new(Mutex::new(validity.into())),
             most_claims: MOST_CLAIMS,
             state: Mutex::default(),
             writing: Mutex::default(),
             _lock: shared,
+            upkeep: OnceLock::new(),
         };
         Ok((Arc::new(serving), repairs))
     }
@@ -156,6 +165,23 @@ impl Serving {
     #[must_use]
     pub fn store(&self) -> &Path {
         &self.store
+    }
+
+    /// Sets the server's key and when its certificate expires, for claims from now on.
+    pub fn renew(&self, validity: impl Into<Validity>) {
+        *self.validity.lock() = validity.into();
+    }
+
+    /// Starts the maintenance in the background: forgets expired claims, and prunes rows if they are kept for a time only
+    /// ([`prune`](super::prune)), once now and then once a day. It ends with this value. Only the first call has an effect.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub fn maintain(&self, keep: Option<Duration>) -> io::Result<()> {
+        let (history, validity) = (Arc::clone(&self.history), Arc::clone(&self.validity));
+        let upkeep = Upkeep::start(history, self.store.clone(), validity, keep)?;
+        let _ = self.upkeep.set(upkeep);
+        Ok(())
     }
 
     /// Returns whether a digest was received in another connection, without claiming it.
@@ -178,7 +204,7 @@ impl Serving {
             }
             state.claims.extend(seen.iter().map(|one| (*one, Claim::Held)));
         }
-        let refusal = match self.history.remember_new(seen, self.until) {
+        let refusal = match self.history.remember_new(seen, *self.validity.lock()) {
             Ok(true) => {
                 self.state.lock().claims.extend(seen.iter().map(|one| (*one, Claim::Written)));
                 return Ok(());
@@ -269,7 +295,7 @@ impl Serving {
         let _ = self.history.withdraw(&self.take_announced(failed));
     }
 
-    /// Writes what waits, and forgets expired claims. `now` is in Unix seconds.
+    /// Writes what waits, and forgets some expired claims. `now` is in Unix seconds.
     ///
     /// # Errors
     /// The history fails; what waited still waits.
@@ -279,7 +305,8 @@ impl Serving {
             self.write_waiting()?;
         }
         self.write_claims()?;
-        self.history.forget_expired(now)
+        self.history.prolong(*self.validity.lock(), now)?;
+        self.history.forget_expired(now).map(drop)
     }
 
     fn write_waiting(&self) -> Result<(), HistoryError> {
@@ -305,7 +332,7 @@ impl Serving {
             if unwritten.is_empty() {
                 return Ok(());
             }
-            self.history.remember(&unwritten, self.until)?;
+            self.history.remember(&unwritten, *self.validity.lock())?;
             let mut state = self.state.lock();
             for one in &unwritten {
                 state.claims.remove(one);
@@ -378,7 +405,7 @@ fn lock_store(history: &History, store: &Path, kind: LockKind, timeout: Duration
     use std::os::unix::ffi::OsStrExt as _;
     let of = Digest::of(store.as_os_str().as_bytes()).to_string();
     // Where the lock file cannot be created, no other process has it either.
-    lock(history.path(), &format!("-store-{}", &of[..16]), kind, timeout).unwrap_or(Lock::Unsupported)
+    lock(history.path(), &format!("{STORE_LOCK}{}", &of[..16]), kind, timeout).unwrap_or(Lock::Unsupported)
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+use std::sync::atomic::Ordering;
 use std::thread;
 
 use super::super::tests::{history, received};
@@ -182,18 +183,99 @@ fn a_start_repairs_only_while_no_other_server_publishes_there() {
 }
 
 #[test]
-fn start_and_maintenance_forget_expired_claims() {
-    let (folder, store, serving) = serving();
+fn maintenance_forgets_expired_claims() {
+    let (_folder, _store, serving) = serving();
     serving.claim(&[digest(1)]).unwrap();
     serving.confirm(&[digest(1)]);
     let is_seen = |serving: &Serving| serving.is_seen(KEY, digest(1).1).unwrap();
     serving.keep_up(100).unwrap();
     assert!(is_seen(&serving), "its last second");
-    drop(serving);
-    let start = |now_ms| {
+    serving.keep_up(101).unwrap();
+    assert!(!is_seen(&serving));
+}
+
+#[test]
+fn claims_of_a_key_are_kept_beyond_its_certificate_while_a_server_has_the_key() {
+    const DAY: i64 = 24 * 60 * 60;
+    let (folder, store, first) = serving();
+    // Of an earlier version, which recorded no key.
+    first.claim(&[digest(1)]).unwrap();
+    first.confirm(&[digest(1)]);
+    drop(first);
+    let start = |fingerprint: u8, until| {
         let history = Arc::new(History::open(&folder.path().join("data/history.db")).unwrap());
-        Serving::open(history, store.path(), 100, now_ms).unwrap().0
+        let validity = Validity { until, key: Some(Digest([fingerprint; 32]).into()) };
+        Serving::open(history, store.path(), validity, 0).unwrap().0
     };
-    assert!(is_seen(&start(100_999)));
-    assert!(!is_seen(&start(101_000)));
+    let is_seen = |serving: &Serving, n| serving.is_seen(KEY, digest(n).1).unwrap();
+    let serving = start(1, 50 * DAY);
+    serving.claim(&[digest(2)]).unwrap();
+    serving.confirm(&[digest(2)]);
+    for day in 0..200 {
+        // The certificate has expired, and is renewed with the same key in the end.
+        serving.keep_up(day * DAY).unwrap();
+        if day == 150 {
+            serving.renew(Validity { until: 190 * DAY, key: Some(Digest([1; 32]).into()) });
+        }
+    }
+    assert!(is_seen(&serving, 1) && is_seen(&serving, 2));
+    drop(serving);
+    let other = start(2, 1000 * DAY);
+    other.keep_up(200 * DAY).unwrap();
+    assert!(is_seen(&other, 2), "a server with this key may come back");
+    other.keep_up(240 * DAY).unwrap();
+    assert!(!is_seen(&other, 1) && !is_seen(&other, 2));
+}
+
+#[test]
+fn the_background_maintenance_goes_through_all_rows_and_ends_when_it_is_told_to() {
+    let (_folder, store, serving) = serving();
+    let path = store_path(store.path()).unwrap();
+    let rows: Vec<Received> = (0..1000).map(|_| received(1, &path, "a", b"1")).collect();
+    serving.history.record_all_received(&rows, &[]).unwrap();
+    let seen: Vec<_> = (0..3 * CHUNK).map(|n| (KEY, Digest::of(&n.to_be_bytes()))).collect();
+    serving.history.remember(&seen, 1).unwrap();
+    let count = |table: &str| {
+        let sql = format!("SELECT count(*) FROM {table}");
+        serving.history.read(|file| file.query_row(&sql, [], |row| row.get::<_, usize>(0))).unwrap()
+    };
+    let run = |over_after: usize| {
+        let mut pauses = 0;
+        let mut is_over = || {
+            pauses += 1;
+            pauses > over_after
+        };
+        let keep = Some(Duration::from_secs(1));
+        upkeep::run(&serving.history, &path, 0.into(), keep, 1_000_000, &mut is_over).unwrap();
+    };
+    run(0);
+    assert_eq!((count("seen"), count("received")), (2 * CHUNK, 1000), "one step");
+    run(usize::MAX);
+    assert_eq!((count("seen"), count("received")), (0, 1));
+    serving.maintain(None).unwrap();
+    serving.maintain(None).unwrap();
+}
+
+#[test]
+fn a_lock_that_stays_delays_one_write_only_and_what_waits_is_written_after_it() {
+    let (folder, store, serving) = serving();
+    let path = store_path(store.path()).unwrap();
+    let locked = rusqlite::Connection::open(folder.path().join("data/history.db")).unwrap();
+    locked.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for n in 0..5 {
+        serving.claim(&[digest(n)]).unwrap();
+        serving.confirm(&[digest(n)]);
+        let failed = serving.record(vec![received(1, &path, "a", b"x")], &[]).unwrap_err();
+        assert!(failed.waits && matches!(failed.why, HistoryError::Locked { .. }), "{}", failed.why);
+        assert!(failed.why.to_string().contains("another program has locked it (`fuser "), "{}", failed.why);
+    }
+    assert!(serving.history.is_locked.load(Ordering::Relaxed), "only the first write waited");
+    // A reader does not wait.
+    let reader = History::open_existing(&folder.path().join("data/history.db")).unwrap().unwrap();
+    assert!(reader.entries(&Filter::default()).unwrap().is_empty());
+    locked.execute_batch("ROLLBACK").unwrap();
+    serving.record(vec![received(2, &path, "b", b"x")], &[]).unwrap();
+    assert!(!serving.history.is_locked.load(Ordering::Relaxed));
+    assert_eq!(reader.entries(&Filter::default()).unwrap().len(), 6);
+    assert!(reader.is_seen(KEY, digest(4).1).unwrap());
 }

@@ -156,6 +156,10 @@ impl Session<'_> {
         if is_kept && !is_race {
             self.check_size(size.body)?;
         }
+        if let Some(history) = &self.service.history {
+            // Without it neither rows nor replays could be told.
+            history.history().check("write to")?;
+        }
         let announced = size.room.saturating_add(if is_kept { size.body } else { 0 });
         let room = if is_race { None } else { Some(self.room(announced)?) };
         let mut pending: Box<dyn Pending> = if is_race {

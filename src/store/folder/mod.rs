@@ -61,6 +61,7 @@ mod nested;
 mod print;
 mod rename;
 mod scout;
+mod sweep;
 mod turns;
 mod unnamed;
 
@@ -198,8 +199,7 @@ impl Folder {
         if !Arc::ptr_eq(&root, gone) {
             return Ok(Some(Arc::clone(&root))); // another session was quicker
         }
-        let is_gone = rustix::fs::fstat(&gone.dir).is_ok_and(|dir| dir.st_nlink == 0);
-        let Some(dir) = open_dir(&gone.path).ok().filter(|_| is_gone) else { return Ok(None) };
+        let Some(dir) = open_dir(&gone.path).ok().filter(|_| gone.is_removed()) else { return Ok(None) };
         let mut again = Root::of(&gone.path, Ok(dir), gone.durability)?;
         again.catalogue.clone_from(&gone.catalogue);
         again.announce.clone_from(&gone.announce);
@@ -213,7 +213,14 @@ impl Folder {
 
 impl Store for Folder {
     fn begin(&self, want: &Incoming) -> Result<Box<dyn Pending>, StoreError> {
-        let root = self.root();
+        let mut root = self.root();
+        // Some file systems create a file without a name in a folder that was removed. It would never get one.
+        if root.is_removed() {
+            root = self.made_again(&root)?.ok_or_else(|| {
+                let spot = Spot { folder: root.path.clone(), name: None };
+                StoreError::new(Doing::Create, spot, io::ErrorKind::NotFound.into())
+            })?;
+        }
         root.check_room(want)?;
         let draft = Draft::begin(&root, &want.name).or_else(|error| match self.made_again(&root)? {
             Some(root) => Draft::begin(&root, &want.name),
@@ -307,6 +314,11 @@ impl Root {
         }
     }
 
+    /// Returns whether the folder was removed.
+    fn is_removed(&self) -> bool {
+        rustix::fs::fstat(&self.dir).is_ok_and(|dir| dir.st_nlink == 0)
+    }
+
     fn is_on_one_device(&self, other: &Self) -> bool {
         self.dev_ino.0 == other.dev_ino.0
     }
@@ -377,7 +389,7 @@ fn lock_and_sweep(dir: &Dir) -> io::Result<()> {
     let lock = dir.try_clone()?.into_std_file();
     let alone = lock.try_lock().is_ok();
     if alone {
-        sweep(dir)?;
+        sweep::run(dir)?;
     }
     // Waits at most for another process's sweep. Changing the lock is not atomic. That is harmless: in between
     // another process may sweep, but there are no drafts yet.
@@ -393,20 +405,6 @@ fn lock_and_sweep(dir: &Dir) -> io::Result<()> {
     // The mark is created before anything is stored here. The next process that locks the folder exclusively removes
     // it.
     dir.open_with(SHARED, OpenOptions::new().write(true).create(true).truncate(false).mode(0o600))?;
-    Ok(())
-}
-
-/// Removes unfinished files.
-fn sweep(dir: &Dir) -> io::Result<()> {
-    for entry in dir.entries()? {
-        let name = entry?.file_name();
-        let unfinished =
-            name.to_str().is_some_and(|n| n.starts_with(UNFINISHED_PREFIX) && n.ends_with(UNFINISHED_SUFFIX));
-        if unfinished {
-            // A file that cannot be removed (not ours, or a folder) does no harm.
-            let _ = dir.remove_file(name);
-        }
-    }
     Ok(())
 }
 

@@ -117,7 +117,7 @@ impl FileName {
 
     /// Returns the last part of this name in a folder of the store.
     #[must_use]
-    pub(super) fn in_folder(&self, folder: &str) -> Self {
+    pub(crate) fn in_folder(&self, folder: &str) -> Self {
         Self(format!("{folder}/{}", self.leaf()))
     }
 

@@ -256,3 +256,69 @@ fn every_failure_of_the_history_loses_nothing() {
         assert!(runs > 3, "{runs} of {what:?}");
     }
 }
+
+/// The folder is removed while the server runs, as by a person who tidies up, and created again.
+#[test]
+fn a_folder_that_is_removed_and_created_again_is_found_and_its_former_files_are_not_believed_to_be_there() {
+    let identity = identity();
+    let clients = clients(&identity.server_key());
+    let host = Host::start(&identity);
+    assert!(host.check(&clients, 0..3, "before"));
+    let before = files(&host.inbox());
+    for turn in 0..3 {
+        let what = format!("turn {turn}");
+        fs::remove_dir_all(host.inbox()).unwrap();
+        let (_, in_order) = host.serve(&clients[2]);
+        assert!(!in_order, "{what}: there is no folder");
+        host.log.take();
+        fs::create_dir(host.inbox()).unwrap();
+        // The same keys would be replays; AP and Plain have none.
+        for client in [&clients[0], &clients[2]] {
+            let (_, in_order) = host.serve(client);
+            assert!(in_order, "{what}: {:?}", host.log.take());
+        }
+        let mut here = files(&host.inbox());
+        here.sort();
+        let mut expected: Vec<_> = before.iter().filter(|(name, _)| name != "sealed.txt").cloned().collect();
+        expected.sort();
+        assert_eq!(here, expected, "{what}: each is stored again, under its own name");
+    }
+    let host = host.restart(&identity, "after it");
+    assert!(host.check(&clients, 2..3, "after a restart"));
+}
+
+/// Bytes of the history are overwritten while the server runs.
+#[test]
+fn a_history_that_is_damaged_while_the_server_runs_is_a_refusal_with_the_reason_and_loses_nothing() {
+    const PAGE: usize = 4096;
+    let identity = identity();
+    let clients = clients(&identity.server_key());
+    let host = Host::start(&identity);
+    assert!(host.check(&clients, 0..1, "before"));
+    let path = host.around.path().join("history.db");
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[PAGE..].fill(0xaa);
+    fs::write(&path, &bytes).unwrap();
+    // Another program changes the file, so that the server reads it anew.
+    other.pragma_update(None, "user_version", 7).unwrap();
+    let stored = files(&host.inbox());
+    // A client of AP needs no replay guard: its files are stored before the damage shows.
+    let (receipts, _) = host.serve(&clients[0]);
+    assert_eq!(receipts.len(), 3, "{:?}", host.log.take());
+    for client in &clients {
+        let (receipts, in_order) = host.serve(client);
+        assert!(receipts.is_empty() && !in_order);
+        let refusal = host.log.take().into_iter().find_map(|event| match event {
+            Event::Refused { blame, why, .. } => Some((blame, why)),
+            _ => None,
+        });
+        let (blame, why) = refusal.unwrap();
+        assert!(blame == Blame::System && why.contains("it is damaged: "), "{why}");
+    }
+    assert!(host.history.touch().unwrap_err().to_string().contains("it is damaged"), "health/ready is 503");
+    assert_eq!(files(&host.inbox()).len(), stored.len(), "nothing more, and nothing less");
+    let Host { around: _around, .. } = host;
+    assert!(fs::read(&path).unwrap()[PAGE..] == bytes[PAGE..], "what is left of the history stays as it is");
+}

@@ -389,9 +389,14 @@ fn commits_to_a_folder_that_was_removed_fail() {
     }
 }
 
+/// The same on a disk and in memory, where files without a name can be created in a folder that is gone.
 #[test]
 fn a_folder_that_was_removed_and_created_again_stores_files() {
-    for (temp, folder) in inboxes() {
+    let in_memory = tempfile::tempdir_in("/dev/shm").into_iter().map(|temp| {
+        let folder = open(temp.path(), Durability::default(), false);
+        (temp, folder)
+    });
+    for (temp, folder) in inboxes().chain(in_memory) {
         put(&folder, "a.txt", b"one");
         fs::remove_dir_all(temp.path()).unwrap();
         let Err(error) = folder.begin(&Incoming { name: name("a.txt"), size: None }) else {

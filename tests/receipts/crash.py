@@ -138,10 +138,11 @@ class Trial:
         self.explained, self.unexplained = 0, []
 
     def serve(self, *options):
-        server = subprocess.Popen(
-            [self.binary, "serve", "--json", "--bind", "127.0.0.1:0", "--store", str(self.store.path),
-             "--certs", str(self.root / "certs"), *options],
-            env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        with open(self.root / "stderr", "ab") as errors:
+            server = subprocess.Popen(
+                [self.binary, "serve", "--json", "--bind", "127.0.0.1:0", "--store", str(self.store.path),
+                 "--certs", str(self.root / "certs"), *options],
+                env=self.environment, stdout=subprocess.PIPE, stderr=errors)
         first = json.loads(server.stdout.readline())
         return server, first["address"]
 

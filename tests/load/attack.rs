@@ -1,4 +1,4 @@
-//! What attackers do. Each attack is one thread's part of it, and goes on until it is told to stop.
+//! What attackers do. Each attack is one thread's part of it, and goes on until the test stops it.
 
 use std::io::{ErrorKind, Read as _};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};

@@ -31,6 +31,13 @@ soak:
     sudo python3 tests/receipts/inject.py --upseal target/release/upseal --all
     UPSEAL_LOAD=600 cargo test --test load floods -- --nocapture
     UPSEAL_LOAD=3600 cargo test --test load crowd -- --nocapture
+    UPSEAL_CHAOS_SECONDS=28800 cargo test --release --test chaos -- --nocapture
+    fuzz/run 28800
+
+# Fuzz each target for so many seconds, two at a time, and keep the inputs that reach new code.
+fuzz seconds="600":
+    fuzz/run {{seconds}}
+    fuzz/run --keep
 
 # Measure the start of a server with a million files and rows in its history. Takes 600 MB of the disk for a while.
 startup:

@@ -3,6 +3,7 @@
 //! - [`ScriptedStream`]: a [`Stream`](crate::Stream) whose peer follows a script
 //! - [`EventLog`]: an [`Observer`](crate::Observer) that keeps every event
 
+pub mod fuzz;
 mod observer;
 mod stream;
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders whose files are in git. Others hold build results or files of a developer.
-const FOLDERS: [&str; 8] = [".ci", "assets", "benches", "certs", "docs", "examples", "src", "tests"];
+const FOLDERS: [&str; 9] = [".ci", "assets", "benches", "certs", "docs", "examples", "fuzz", "src", "tests"];
 
 /// Extensions of files that a build or a test writes, or that no person reads.
 const NOT_READ: [&str; 6] = ["hex", "lock", "crt", "pem", "csr", "bin"];
@@ -59,7 +59,9 @@ pub(crate) fn texts() -> Vec<Text> {
     let is_read = |path: &String| {
         let extension =
             Path::new(path).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        !NOT_READ.contains(&extension) && !path.starts_with("tests/house/")
+        // What a fuzzer found is text by chance only.
+        let is_found = path.starts_with("fuzz/corpus/");
+        !NOT_READ.contains(&extension) && !path.starts_with("tests/house/") && !is_found
     };
     let read = |path: String| {
         // What is not UTF-8 is no text.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::Value;
 use upseal::Digest;
-use upseal::event::{Dialect, Variant};
+use upseal::event::{Dialect, Variant, escape};
 
 use crate::common::{self, contents, fixtures, noise};
 use crate::program::{Home, Outcome, Program, events, words};
@@ -217,7 +217,7 @@ impl Trial {
                     if let Some(stored) = state.get("stored") {
                         self.stored += 1;
                         let name = stored["name"].as_str().unwrap();
-                        assert!(store.0.get(name) == Some(whole), "{name} is not stored: {context}");
+                        assert!(shown_as(name, &store) == Some(whole), "{name} is not stored: {context}");
                     }
                     if state == "delivered" || state.get("stored").is_some() {
                         arrived.insert(path.clone());
@@ -296,13 +296,18 @@ impl Trial {
     }
 }
 
+/// Returns the file whose name is shown like this. A changed byte in a description makes a name of several lines.
+fn shown_as<'a>(name: &str, store: &'a common::Files) -> Option<&'a Vec<u8>> {
+    store.0.iter().find(|(stored, _)| escape(stored) == *name).map(|(_, content)| content)
+}
+
 /// Returns whether a changed byte may have made this file: Plain and AP do not protect their content, and CP1 does not
 /// protect how many blocks a file has.
 fn is_changeable(received: &Value, store: &common::Files, cp1: &[Vec<u8>]) -> bool {
     match received["variant"].as_str().unwrap() {
         "plain" | "ap" => true,
         "cp1" => {
-            let content = store.0.get(received["name"].as_str().unwrap());
+            let content = shown_as(received["name"].as_str().unwrap(), store);
             content.is_some_and(|content| cp1.iter().any(|sent| sent.starts_with(content)))
         }
         _ => false,

@@ -20,7 +20,7 @@ pub(crate) struct Access {
     /// Addresses that may connect, such as 10.0.0.0/8 [default: all]
     ///
     /// Addresses or ranges, IPv4 or IPv6, separated by commas or by the flag given again. Others are refused before the
-    /// server does anything for them. An address proves no identity: use it beside --accept cp2, not instead of it.
+    /// server does anything for them. An address proves no identity: whatever else uses it can connect too.
     #[arg(long, value_name = "RANGES", value_delimiter = ',')]
     pub allow_ip: Vec<Range>,
     /// Require a PROXY header (version 2) [default: off]

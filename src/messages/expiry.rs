@@ -13,10 +13,11 @@ pub(crate) const fn days(from: i64, to: i64) -> i64 {
     to.saturating_sub(from).div_euclid(DAY)
 }
 
-/// Returns the end of a certificate that is valid for so many more whole days, in seconds since 1970.
+/// Returns the end of a certificate that is valid for so many more whole days, in seconds since 1970, to half a day.
 #[must_use]
 pub(crate) const fn end_of(now: i64, days_left: i64) -> i64 {
-    now.saturating_add(days_left.saturating_mul(DAY))
+    // In the middle of that day, so that the number is the same for the next hours.
+    now.saturating_add(days_left.saturating_mul(DAY)).saturating_add(DAY / 2)
 }
 
 /// Says when a certificate ends that is valid for so many more whole days, if that is soon: `ends in 12 days`.
@@ -68,5 +69,9 @@ mod tests {
             "the receipt key's certificate ended less than a day ago; clients accept no receipts; ";
         assert!(ended.starts_with(expected), "{ended}");
         assert_eq!(days(end, i64::MIN), i64::MIN / DAY - 1);
+        for days_left in [-3, 0, 12] {
+            assert_eq!(days(end + 11 * hour, end_of(end, days_left)), days_left);
+            assert_eq!(days(end + 13 * hour, end_of(end, days_left)), days_left - 1);
+        }
     }
 }

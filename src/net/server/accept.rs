@@ -152,6 +152,7 @@ impl Accept {
 
     /// Waits for a client, the end of a session, the stop or a time, and handles it.
     pub(super) fn turn(&mut self, accepting: bool) -> io::Result<()> {
+        self.check_certificates(clock::unix_seconds());
         let mut fds = vec![PollFd::new(&self.woken, PollFlags::IN)];
         fds.extend(self.heralds.sockets().map(|socket| PollFd::new(socket, PollFlags::IN)));
         let heralds = fds.len();
@@ -168,7 +169,6 @@ impl Accept {
         if self.upkeep.is_due(now) {
             self.maintain();
         }
-        self.check_certificates(clock::unix_seconds());
         if let Some(text) = self.tally.line(now) {
             self.warn(text);
         }

@@ -109,6 +109,23 @@ fn certificates_that_end_soon_are_reported_at_the_start_and_once_a_day() {
 }
 
 #[test]
+fn a_server_without_clients_reports_its_certificate_at_its_start() {
+    let authority = authority::Authority::new("CA", 365).unwrap();
+    let issued = authority.issue("server", 1024, 10).unwrap();
+    let identity = Identity::from_pem(&issued.certificate_pem, &issued.private_key_pem).unwrap();
+    let log = Arc::new(EventLog::default());
+    let accept = accept_loop(Arc::clone(&log), None, Upkeep::new(UPKEEP, Instant::now()));
+    let service = accept.shared.service.lock().with_policy(Policy::default());
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let service = Arc::new(Service { identity: Some(Arc::new(identity)), ..service });
+    let server = Server::start(listener, service, Lifetime::UntilStopped).unwrap();
+    let is_said =
+        |event: &Event| matches!(event, Event::Warned { text, .. } if text.contains("ends in 9 days"));
+    assert!(log.wait_for(is_said).is_some());
+    drop(server);
+}
+
+#[test]
 fn a_session_without_a_thread_is_refused_and_reset() {
     let folder = tempfile::tempdir().unwrap();
     let log = Arc::new(EventLog::default());

@@ -336,3 +336,14 @@ pub(in crate::ui) fn not_saved(why: &str) -> (String, String) {
         "Check that the folder is writable and has free space.".to_owned(),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::days;
+
+    #[test]
+    fn a_certificate_that_ends_soon_is_marked() {
+        let said = [-1, 0, 1, 29, 30].map(days);
+        assert_eq!(said, ["expired", "expires today", "≈ 1 day left", "≈ 29 days left", "30 days left"]);
+    }
+}

@@ -15,6 +15,21 @@ pub fn ending() -> Vec<i32> {
     signals
 }
 
+/// Returns whether SIGHUP asks a server to read its settings again: no terminal can hang up, because this process has
+/// none, and `nohup` has not turned the signal off.
+#[must_use]
+pub(crate) fn hangup_reloads() -> bool {
+    let stat = std::fs::read_to_string("/proc/self/stat");
+    !is_ignored(SIGHUP) && stat.is_ok_and(|stat| !has_terminal(&stat))
+}
+
+/// Returns whether the line of `/proc/self/stat` names a controlling terminal: the fifth field behind the program's name.
+/// An unreadable line counts as one, because SIGHUP then ends the program as it always did.
+fn has_terminal(stat: &str) -> bool {
+    let fields = stat.rsplit_once(')').map(|(_, fields)| fields.split_whitespace());
+    fields.and_then(|mut fields| fields.nth(4)) != Some("0")
+}
+
 /// Returns whether this process ignores a signal. It is read from `/proc`, because the system call needs `unsafe`.
 /// Without `/proc`, no signal counts as ignored.
 fn is_ignored(signal: i32) -> bool {
@@ -46,6 +61,13 @@ mod tests {
         }
         assert!(!is_in_mask("", SIGHUP) && !is_in_mask(&status("ffffffffffffffff"), 0));
         assert!(!is_in_mask(&status("ffffffffffffffff"), 65));
+    }
+
+    #[test]
+    fn a_process_without_a_terminal_has_the_number_0() {
+        assert!(!has_terminal("1234 (a) b) S 1 1234 1234 0 -1 4194560"));
+        assert!(has_terminal("1234 (upseal) S 1 1234 1234 34816 1234 4194560"));
+        assert!(has_terminal("") && has_terminal("1234 (upseal) S 1"));
     }
 
     #[test]

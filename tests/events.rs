@@ -474,8 +474,9 @@ fn a_stored_file_has_its_stored_name_and_optionally_a_receipt_file() {
     }
 }
 
-/// The only optional fields; every other is present in each event of its kind.
-const OPTIONAL: [&str; 4] = ["expected", "certified", "asked", "earlier"];
+/// The only optional fields; every other is present in each event of its kind. `session` is optional where the track names
+/// it: the log of `serve` adds it.
+const OPTIONAL: [&str; 5] = ["expected", "certified", "asked", "earlier", "session"];
 
 /// Returns all values that differ from `value` in one step: a missing field, an extra field, or another type.
 fn wrong(value: &Value) -> Vec<Value> {

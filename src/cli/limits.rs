@@ -33,7 +33,7 @@ impl FromStr for Quota {
 const LIMITS: &str = "Limits";
 
 /// Limits of `upseal serve`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = LIMITS)]
 pub(crate) struct Limits {
     /// Sessions at once, of all clients

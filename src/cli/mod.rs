@@ -2,7 +2,8 @@
 //!
 //! - `layer`: the flags of the server and the dialect, which are also the keys of the configuration
 //! - `client`: the UI, `send`, `race`, `probe`, `health`, `verify`, `peers` and `lab`
-//! - `serve`: the server; `limits`: what a client may take of it; `ranges`: who may connect
+//! - `serve`: the server; `limits`: what a client may take of it; `ranges`: who may connect; `served`: the same options in the
+//!   configuration file
 //! - `history`, `trust`: `history`, `audit`, `certs` and `known`
 //! - `screen`: how the terminal UI and texts look, and `config`
 //! - `report`: texts on a race's report
@@ -19,6 +20,7 @@ mod ranges;
 mod report;
 mod screen;
 mod serve;
+mod served;
 mod shell;
 mod short;
 mod trust;
@@ -37,7 +39,8 @@ pub(crate) use self::limits::{Limits, Penalize};
 pub(crate) use self::ranges::{Access, Range};
 pub(crate) use self::report::ReportLayer;
 pub(crate) use self::screen::{Colour, ConfigCommand, GlyphSet, ScreenLayer, UnitSet};
-pub(crate) use self::serve::{Paths, Serve};
+pub(crate) use self::serve::{LogLevel, Paths, Serve};
+pub(crate) use self::served::ServeRows;
 pub(crate) use self::shell::{Completions, Man, Shell};
 pub(crate) use self::short::short;
 pub(crate) use self::trust::pin;

@@ -14,7 +14,7 @@ const MAPPED: u8 = 96;
 pub(crate) struct Range(pub IpNet);
 
 /// Who may connect to `upseal serve`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[expect(clippy::doc_markdown, reason = "clap prints these words as they are")]
 pub(crate) struct Access {
     /// Addresses that may connect, such as 10.0.0.0/8 [default: all]

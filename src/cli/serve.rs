@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::limits::Limits;
 use super::ranges::Access;
+use super::served::Given;
 use super::{Bind, Gap, KeepMeta, Patience, ReplyOrder, Retention, Size};
 use crate::digest::FileDigest;
 use crate::event::{Padding, Variant};
@@ -23,8 +24,21 @@ pub(crate) enum Paths {
     Flatten,
 }
 
+/// Importance of a line of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum LogLevel {
+    /// Failures of this machine: a file could not be stored
+    Error,
+    /// What was refused, and warnings
+    Warn,
+    /// What was received
+    Info,
+    /// Connections, proofs of identity and receipts
+    Debug,
+}
+
 /// `upseal serve`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Serve {
     /// Address and port to listen on
@@ -159,7 +173,13 @@ pub(crate) struct Serve {
     /// The server accepts no further clients, and each session ends after its present file. A client that has more files
     /// connects again and sends them to the server that follows. What has not finished then is reset, and the exit code is
     /// 1. A second signal does so at once.
-    #[arg(long, value_name = "TIME", default_value = "30s", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "30s",
+        hide_default_value = true,
+        conflicts_with = "ui"
+    )]
     pub drain: Patience,
     /// Serve one client and exit
     ///
@@ -169,10 +189,23 @@ pub(crate) struct Serve {
     /// Print one JSON event a line
     #[arg(long)]
     pub json: bool,
+    /// Least important lines of the text log
+    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = LogLevel::Info, conflicts_with = "ui")]
+    pub log_level: LogLevel,
+    /// Append the log to this file instead of printing it [default: none]
+    ///
+    /// The file is created for its owner alone. SIGHUP opens it again, for programs that rotate logs. Each line has the
+    /// time and the level; with --json each line is an event. If the file cannot be written the server goes on, and says
+    /// later how many lines are missing.
+    #[arg(long, value_name = "FILE", conflicts_with = "ui")]
+    pub log_file: Option<PathBuf>,
     /// Who may connect.
     #[command(flatten)]
     pub access: Access,
     /// Limits of what clients may take.
     #[command(flatten)]
     pub limits: Limits,
+    /// Options that the command line or the environment decides.
+    #[arg(skip)]
+    pub given: Given,
 }

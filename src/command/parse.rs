@@ -7,7 +7,7 @@ use std::path::Path;
 use clap::error::ErrorKind;
 use clap::{Command, CommandFactory as _, FromArgMatches as _};
 
-use crate::cli::{Cli, short};
+use crate::cli::{Cli, Subcommands, short};
 use crate::event::Fault;
 use crate::messages::{Escaped, nearest, shell_word};
 
@@ -22,8 +22,15 @@ pub(super) fn command_line() -> Result<Cli, Fault> {
     let is_short = words.first().is_some_and(|first| first != "help")
         && words.iter().take_while(|word| *word != "--").any(|word| word == "-h");
     let command = if is_short { short(command) } else { command };
-    let parse = |arguments: Vec<OsString>| {
-        command.clone().try_get_matches_from(arguments).and_then(|found| Cli::from_arg_matches(&found))
+    let parse = |arguments: Vec<OsString>| -> Result<Cli, clap::Error> {
+        let found = command.clone().try_get_matches_from(arguments)?;
+        let mut cli = Cli::from_arg_matches(&found)?;
+        if let (Some(Subcommands::Serve(args)), Some(given)) =
+            (&mut cli.command, found.subcommand_matches("serve"))
+        {
+            args.note_given(given);
+        }
+        Ok(cli)
     };
     let parsed = parse(env::args_os().collect());
     match parsed {

@@ -18,6 +18,7 @@ use strum::VariantArray as _;
 use toml_edit::{Document, Item, TableLike, Value};
 
 use super::{ConfigError, Layer, ReportLayer, ScreenLayer, Setting};
+use crate::cli::ServeRows;
 use crate::folders;
 use crate::messages::{escape, nearest};
 
@@ -83,30 +84,13 @@ impl File {
 
     /// Reads the file at `path`.
     pub(crate) fn read(path: PathBuf) -> Result<Self, ConfigError> {
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            // Some accounts have a home that is not a folder.
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                Vec::new()
-            }
-            Err(error) => return Err(ConfigError::Unreadable { path, error }),
-        };
-        match String::from_utf8(bytes) {
-            Ok(text) => Self::parse(text, path),
-            Err(error) => {
-                let good = error.utf8_error().valid_up_to();
-                let line = line(error.as_bytes(), good);
-                let what = "not UTF-8".to_owned();
-                Err(ConfigError::Wrong { path, line, what, allowed: "TOML is UTF-8".to_owned() })
-            }
-        }
+        Self::parse(text_of(&path)?, path)
     }
 
     /// Parses the text of a file. Paths in it are relative to the folder of `path`.
     pub(super) fn parse(text: String, path: PathBuf) -> Result<Self, ConfigError> {
         let reader = Reader { text: &text, path: &path };
-        let document = Document::parse(text.as_str())
-            .map_err(|error| reader.wrong(error.span(), &one_line(error.message()), "not valid TOML"))?;
+        let document = Document::parse(text.as_str()).map_err(|error| reader.not_toml(&error))?;
         let defaults = reader.layer(document.as_table(), true)?;
         let peers = match document.get("peers") {
             None => Vec::new(),
@@ -114,6 +98,7 @@ impl File {
         };
         let screen = document.get("ui").map_or(Ok(ScreenLayer::default()), |item| reader.screen(item))?;
         let report = document.get("report").map_or(Ok(ReportLayer::default()), |item| reader.report(item))?;
+        document.get("serve").map_or(Ok(ServeRows::default()), |item| reader.serve(item))?;
         let keys = document.get("keys").map_or(Ok(Vec::new()), |item| reader.keys(item))?;
         Ok(Self { path: Some(path), defaults, peers, screen, report, keys, text })
     }
@@ -129,16 +114,35 @@ impl File {
     }
 }
 
-/// Tables at the top of the file.
-const TABLES: [&str; 4] = ["peers", "ui", "report", "keys"];
-
-/// Reads tables, and reports errors with their lines.
-struct Reader<'a> {
-    text: &'a str,
-    path: &'a Path,
+/// Returns the text of a file; a missing file is empty.
+pub(super) fn text_of(path: &Path) -> Result<String, ConfigError> {
+    let path = path.to_owned();
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        // Some accounts have a home that is not a folder.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Vec::new()
+        }
+        Err(error) => return Err(ConfigError::Unreadable { path, error }),
+    };
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let line = line(error.as_bytes(), good);
+        ConfigError::Wrong { path, line, what: "not UTF-8".to_owned(), allowed: "TOML is UTF-8".to_owned() }
+    })
 }
 
-type Span = Option<std::ops::Range<usize>>;
+/// Tables at the top of the file.
+const TABLES: [&str; 5] = ["peers", "serve", "ui", "report", "keys"];
+
+/// Reads tables, and reports errors with their lines.
+pub(super) struct Reader<'a> {
+    pub(super) text: &'a str,
+    pub(super) path: &'a Path,
+}
+
+/// Bytes of the file.
+pub(super) type Span = Option<std::ops::Range<usize>>;
 
 impl Reader<'_> {
     fn peers(&self, item: &Item) -> Result<Vec<Peer>, ConfigError> {
@@ -252,7 +256,7 @@ impl Reader<'_> {
                     Setting::VARIANTS.iter().copied().filter(allowed).map(Setting::name).collect();
                 let mut hint = known_keys(name, &known);
                 hint.push_str(match (top, item.is_table_like()) {
-                    (true, _) => ", and [peers.NAME], [ui], [report], [keys.CONTEXT]",
+                    (true, _) => ", and [peers.NAME], [serve], [ui], [report], [keys.CONTEXT]",
                     (false, true) => "; quote a preset's name that has a dot: [peers.\"a.b\"]",
                     (false, false) => "",
                 });
@@ -283,14 +287,19 @@ impl Reader<'_> {
     }
 
     /// Resolves a path: relative to the file's folder, or `~` for the home folder.
-    fn resolve(&self, path: &Path) -> PathBuf {
+    pub(super) fn resolve(&self, path: &Path) -> PathBuf {
         match (path.strip_prefix("~"), std::env::home_dir()) {
             (Ok(rest), Some(home)) => home.join(rest),
             _ => self.path.parent().unwrap_or(Path::new("")).join(path),
         }
     }
 
-    fn wrong(&self, span: Span, what: &str, allowed: &str) -> ConfigError {
+    /// Returns the error of a text that is not TOML.
+    pub(super) fn not_toml(&self, error: &toml_edit::TomlError) -> ConfigError {
+        self.wrong(error.span(), &one_line(error.message()), "not valid TOML")
+    }
+
+    pub(super) fn wrong(&self, span: Span, what: &str, allowed: &str) -> ConfigError {
         let line = line(self.text.as_bytes(), span.map_or(0, |span| span.start));
         ConfigError::Wrong {
             path: self.path.to_owned(),
@@ -307,7 +316,7 @@ fn line(text: &[u8], offset: usize) -> usize {
 }
 
 /// Lists the known keys, the nearest one first.
-fn known_keys(name: &str, known: &[&str]) -> String {
+pub(super) fn known_keys(name: &str, known: &[&str]) -> String {
     let near = nearest(name, known.iter().copied());
     let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
     format!("{near}known keys: {}", known.join(", "))

@@ -8,10 +8,12 @@
 //! overrides the environment because it is named on the command line.
 //!
 //! - `file`: reads the file of defaults and presets (TOML)
+//! - `serving`: the table of a server's settings
 //! - `save`: writes a preset into it; the user's comments and order stay
 
 mod file;
 mod save;
+mod serving;
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +35,7 @@ pub(crate) use crate::cli::{Layer, ReportLayer, ScreenLayer, Setting};
 
 pub(crate) use self::file::{File, Peer};
 pub(crate) use self::save::Existing;
+pub(crate) use self::serving::serve_rows;
 
 /// The CA by default: the file that `certs init` writes.
 const USUAL_CA: &str = "certs/cacsertificate.crt";

@@ -56,14 +56,30 @@ impl Ends {
     }
 }
 
-/// The parts of a server that must work.
-pub(crate) struct Checks {
-    store: Arc<dyn Store>,
-    history: Option<Arc<Serving>>,
+/// The parts of a service that a reload replaces.
+#[derive(Clone)]
+pub(super) struct Parts {
     disk: Arc<DiskLimits>,
     /// Limit of the PKCS #1 v1.5 blocks that do not conform.
     pub(super) budget: PaddingBudget,
     pub(super) ends: Ends,
+}
+
+impl Parts {
+    fn of(service: &Service) -> Self {
+        Self {
+            disk: Arc::clone(&service.policy.disk),
+            budget: service.budget.clone(),
+            ends: service.identity.as_deref().map(Ends::of).unwrap_or_default(),
+        }
+    }
+}
+
+/// The parts of a server that must work.
+pub(crate) struct Checks {
+    store: Arc<dyn Store>,
+    history: Option<Arc<Serving>>,
+    pub(super) parts: Mutex<Parts>,
     draining: AtomicBool,
     /// Returns the number of addresses that are refused for bad sessions, once the server runs.
     penalties: OnceLock<Box<dyn Fn() -> usize + Send + Sync>>,
@@ -82,9 +98,7 @@ impl Checks {
         Self {
             store: Arc::clone(&service.store),
             history: service.history.clone(),
-            disk: Arc::clone(&service.policy.disk),
-            budget: service.budget.clone(),
-            ends: service.identity.as_deref().map(Ends::of).unwrap_or_default(),
+            parts: Mutex::new(Parts::of(service)),
             draining: AtomicBool::new(false),
             penalties: OnceLock::new(),
             last: Mutex::new(None),
@@ -102,9 +116,25 @@ impl Checks {
         self.penalties.get().map_or(0, |count| count())
     }
 
+    /// Checks the parts of another service from now on, which has the same store and history.
+    pub(crate) fn follow(&self, service: &Service) {
+        *self.parts.lock() = Parts::of(service);
+        *self.last.lock() = None;
+    }
+
+    /// Returns the parts that a reload replaces.
+    pub(super) fn parts(&self) -> Parts {
+        self.parts.lock().clone()
+    }
+
     /// Notes that the server accepts no further sessions.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether the server stops.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 
     /// Writes a byte to the store and commits to the history. An answer is kept for a second.
@@ -127,10 +157,11 @@ impl Checks {
     }
 
     fn check(&self) -> Result<(), NotReady> {
-        if self.ends.server.is_some_and(|end| clock::unix_seconds() > end) {
+        let Parts { disk, ends, .. } = self.parts();
+        if ends.server.is_some_and(|end| clock::unix_seconds() > end) {
             return Err(NotReady::Expired);
         }
-        self.disk.check_free().map_err(|e| NotReady::Room(e.to_string()))?;
+        disk.check_free().map_err(|e| NotReady::Room(e.to_string()))?;
         write(&*self.store).map_err(|e| NotReady::Store(e.to_string()))?;
         if let Some(history) = &self.history {
             history.history().touch().map_err(|e: HistoryError| NotReady::History(e.to_string()))?;
@@ -181,7 +212,9 @@ mod tests {
             budget: PaddingBudget::default(),
             observer: Arc::new(EventLog::default()),
         };
-        Checks { ends: Ends { server: not_after, receipts: None }, ..Checks::of(&service) }
+        let checks = Checks::of(&service);
+        checks.parts.lock().ends = Ends { server: not_after, receipts: None };
+        checks
     }
 
     #[test]
@@ -204,8 +237,11 @@ mod tests {
             Arc::new(DiskLimits { folder: Some(folder.path().to_owned()), min_free, ..DiskLimits::default() })
         };
         let good = checks(folder.path(), None);
-        assert_eq!(Checks { disk: disk(1), ..good }.ready(), Ok(()));
-        let full = Checks { disk: disk(u64::MAX), ..checks(folder.path(), None) };
+        good.parts.lock().disk = disk(1);
+        assert_eq!(good.ready(), Ok(()));
+        drop(good);
+        let full = checks(folder.path(), None);
+        full.parts.lock().disk = disk(u64::MAX);
         assert!(matches!(full.ready(), Err(NotReady::Room(why)) if why.contains("--min-free")));
     }
 

@@ -27,6 +27,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 pub(crate) use self::checks::Checks;
+use self::checks::Parts;
 pub(crate) use self::page::Page;
 use crate::event::{Event, Kept, SessionId, Track, Variant};
 use crate::meter::{Meter, Stage};
@@ -301,11 +302,12 @@ impl Metrics {
 
     /// Returns the page as `OpenMetrics` text.
     pub(crate) fn text(&self, checks: &Checks) -> String {
-        let misses = checks.budget.misses();
+        let Parts { budget, ends, .. } = checks.parts();
+        let misses = budget.misses();
         self.padding_misses.set(signed(misses));
-        self.padding_left.set(signed(checks.budget.per_key().saturating_sub(misses)));
+        self.padding_left.set(signed(budget.per_key().saturating_sub(misses)));
         self.penalties.set(signed(checks.penalties() as u64));
-        for (key, end) in [("server", checks.ends.server), ("receipts", checks.ends.receipts)] {
+        for (key, end) in [("server", ends.server), ("receipts", ends.receipts)] {
             if let Some(at) = end {
                 self.not_after.get_or_create(&ByKey { key }).set(at);
             }

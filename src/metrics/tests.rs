@@ -20,8 +20,8 @@ fn checks(budget: PaddingBudget, ends: Ends) -> Checks {
         budget,
         observer: Arc::new(EventLog::default()),
     };
-    let mut checks = Checks::of(&service);
-    checks.ends = ends;
+    let checks = Checks::of(&service);
+    checks.parts.lock().ends = ends;
     checks
 }
 

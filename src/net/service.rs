@@ -202,8 +202,14 @@ impl Service {
     /// Creates a service that differs only in its rules.
     #[must_use]
     pub(crate) fn with_policy(&self, policy: Policy) -> Self {
+        Self { policy, ..self.duplicate() }
+    }
+
+    /// Creates a service with the same parts.
+    #[must_use]
+    pub(crate) fn duplicate(&self) -> Self {
         Self {
-            policy,
+            policy: self.policy.clone(),
             identity: self.identity.clone(),
             store: Arc::clone(&self.store),
             ciphertext: self.ciphertext.clone(),

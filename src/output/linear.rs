@@ -139,7 +139,7 @@ pub(super) fn arrived(name: &Escaped, state: &State, last: &Snapshot, is_verbose
 }
 
 /// Returns the lines of a message as sentences. What is indented belongs to the line before it, which ends in a colon.
-pub(super) fn sentences(message: &str) -> String {
+pub(crate) fn sentences(message: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for line in message.lines() {
         match lines.last_mut().filter(|before| before.ends_with(':') && line.starts_with(' ')) {

@@ -12,6 +12,7 @@ use std::io::{self, Write};
 use std::sync::OnceLock;
 
 pub(crate) use self::events::Output;
+pub(crate) use self::linear::sentences;
 use crate::event::Fault;
 
 /// The form of the output.

@@ -47,7 +47,7 @@ fn an_unreadable_file_is_named_with_the_variable_that_moves_it() {
         ("send a.txt", "config.toml", "UPSEAL_CONFIG"),
         ("known", "known_servers", "UPSEAL_KNOWN"),
         ("history", "history.db", "UPSEAL_HISTORY"),
-        ("serve --accept plain --bind 127.0.0.1:0", "history.db", "UPSEAL_HISTORY"),
+        ("serve --accept plain --bind 127.0.0.1:0", "config.toml", "UPSEAL_CONFIG"),
     ] {
         let outcome = home.start_with(line.split(' '), &environment).finish();
         assert_eq!(outcome.code, Some(5), "{line}: {outcome:?}");

@@ -25,7 +25,8 @@ const ABSENT: [&str; 11] = [
 const EXTENSIONS: [&str; 9] = ["md", "sh", "py", "json", "txt", "rs", "svg", "png", "toml"];
 
 /// Folders at whose names a path of this repository begins.
-const FOLDERS: [&str; 8] = [".ci/", "assets/", "benches/", "docs/", "examples/", "src/", "tests/", "tools/"];
+const FOLDERS: [&str; 9] =
+    [".ci/", "assets/", "benches/", "docs/", "examples/", "packaging/", "src/", "tests/", "tools/"];
 
 #[test]
 fn no_file_names_a_document_that_does_not_exist() {

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders whose files are in git. Others hold build results or files of a developer.
-const FOLDERS: [&str; 9] = [".ci", "assets", "benches", "certs", "docs", "examples", "fuzz", "src", "tests"];
+const FOLDERS: [&str; 10] =
+    [".ci", "assets", "benches", "certs", "docs", "examples", "fuzz", "packaging", "src", "tests"];
 
 /// Extensions of files that a build or a test writes, or that no person reads.
 const NOT_READ: [&str; 6] = ["hex", "lock", "crt", "pem", "csr", "bin"];

@@ -9,7 +9,8 @@ use upseal::event::{Command, Dialect, Event, FaultKind, State, Target, Variant};
 use upseal::{KnownServers, Options};
 
 use crate::common::{
-    BIG, Client, Files, Host, Peer, accept, is_state, job_track, listen, message, noise, upload, words,
+    BIG, Client, Files, Host, Peer, accept, is_state, job_track, listen, message, noise, target, upload,
+    words,
 };
 
 fn client(retries: u32, absence: Option<Duration>) -> Client {
@@ -111,6 +112,33 @@ fn the_wait_for_a_server_ends_at_its_limit() {
     assert_eq!(fault.kind, FaultKind::Broken, "{fault}");
     assert!(fault.what.as_str().contains("did not return"), "{fault}");
     assert_eq!(client.events.count(is_away), 1);
+}
+
+/// A server that has answered, and now refuses as busy or resets before its proof, is about to be replaced.
+#[test]
+fn a_server_that_stops_before_its_proof_is_waited_for() {
+    let address = own_address(5);
+    let mut client = client(3, None);
+    let target = target(address);
+    client.write("a.txt", b"one");
+    client.write("b.txt", b"two");
+    let mut host = Host::at(address);
+    client.upload(&["a.txt"], &target, Dialect::of(Variant::Ap));
+    assert!(matches!(client.finish(1), State::Delivered | State::Stored { .. }));
+    host.stop();
+    let listener = TcpListener::bind(address).unwrap();
+    client.ask(Command::Upload(vec![client.job(2, "b.txt", &target, Dialect::of(Variant::Ap))]));
+    let mut peer = accept(&listener);
+    peer.send(b"\xffupseal/1 refused busy\n");
+    peer.break_off();
+    client.events.until(is_away);
+    accept(&listener).break_off();
+    let mut peer = accept(&listener);
+    peer.read(16);
+    drop(listener);
+    let _host = Host::at(address);
+    peer.break_off();
+    assert!(matches!(client.finish(2), State::Delivered | State::Stored { .. }));
 }
 
 /// A server that never answered is another kind of failure, and not worth a wait.

@@ -96,6 +96,20 @@ impl Home {
         program
     }
 
+    /// Starts the program without a controlling terminal, as a service manager does.
+    pub(crate) fn start_detached(
+        &self,
+        args: impl IntoIterator<Item = impl AsRef<OsStr>>,
+        environment: &[(&str, &str)],
+    ) -> Program {
+        // Tests that were started by nohup ignore SIGHUP, and so would the program.
+        let mut setsid = Command::new("env");
+        setsid.args(["--default-signal=HUP", "setsid", env!("CARGO_BIN_EXE_upseal")]);
+        let mut program = self.start_command(setsid, args, environment);
+        drop(program.child.stdin.take());
+        program
+    }
+
     /// Starts the program with a limit of open files.
     pub(crate) fn start_with_files(
         &self,

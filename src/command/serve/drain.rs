@@ -28,8 +28,8 @@ impl Drain {
         Self { control, patience, observer, has_cut: AtomicBool::new(false) }
     }
 
-    /// Ends the server in order. A second signal ends it at once.
-    pub(super) fn run(&self, signals: &Receiver<i32>) {
+    /// Ends the server in order. A second signal that ends the program ends it at once.
+    pub(super) fn run(&self, signals: &Receiver<i32>, is_end: impl Fn(i32) -> bool) {
         let until = Instant::now() + self.patience;
         self.control.drain();
         let running = self.control.sessions();
@@ -44,10 +44,16 @@ impl Drain {
         }
         let left = |until: Instant| until.saturating_duration_since(Instant::now());
         // The process ends when the last session does, and this thread with it.
-        let is_patient = signals.recv_timeout(left(until).min(MOMENT)) == Err(RecvTimeoutError::Timeout);
-        if is_patient && !left(until).is_zero() {
+        // A program that rotates logs may send SIGHUP.
+        let is_patient = |until: Instant| loop {
+            match signals.recv_timeout(left(until)) {
+                Ok(signal) if !is_end(signal) => {}
+                heard => return heard == Err(RecvTimeoutError::Timeout),
+            }
+        };
+        if is_patient(until.min(Instant::now() + MOMENT)) && !left(until).is_zero() {
             self.control.end_resting();
-            let _ = signals.recv_timeout(left(until));
+            is_patient(until);
         }
         let cut = self.control.cut();
         if cut > 0 {

@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use parking_lot::Mutex;
 
+use super::lines;
 use super::names;
 use super::rates::Rates;
+use super::sink::{Form, Sink};
+use crate::cli::LogLevel;
 use crate::event::Event;
-use crate::output::Output;
 
 /// Events that wait to be printed at most.
 const QUEUE: usize = 4096;
@@ -24,10 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Prints the events of all sessions.
 pub(super) struct Log {
     shared: Arc<Shared>,
-    /// Whether people read it: then names of files are cut, and events without a line are dropped at once.
-    is_text: bool,
+    form: Form,
     /// Prints at once, before [`Log::start`].
-    direct: Mutex<Option<Output>>,
+    direct: Mutex<Option<Sink>>,
     queue: Sender<Event>,
     to_print: Receiver<Event>,
 }
@@ -35,6 +36,9 @@ pub(super) struct Log {
 /// What the writer shares with the sessions.
 struct Shared {
     rates: Mutex<Rates>,
+    level: Mutex<LogLevel>,
+    /// Where the next lines go, if that changes.
+    next: Mutex<Option<Sink>>,
     /// Events that found the queue full.
     left_out: AtomicU64,
     /// Events that were printed.
@@ -50,14 +54,16 @@ pub(super) struct Writer {
 impl Log {
     /// Creates a log that gives each address `rate` lines in a second. It prints on the thread that has an event, until it
     /// is started.
-    pub(super) fn new(output: Output, rate: u32, is_text: bool) -> Self {
+    pub(super) fn new(sink: Sink, form: Form, level: LogLevel, rate: u32) -> Self {
         let (queue, to_print) = bounded(QUEUE);
         let shared = Shared {
             rates: Mutex::new(Rates::new(rate)),
+            level: Mutex::new(level),
+            next: Mutex::default(),
             left_out: AtomicU64::default(),
             printed: AtomicU64::default(),
         };
-        Self { shared: Arc::new(shared), is_text, direct: Mutex::new(Some(output)), queue, to_print }
+        Self { shared: Arc::new(shared), form, direct: Mutex::new(Some(sink)), queue, to_print }
     }
 
     /// Starts the thread that prints from now on.
@@ -65,12 +71,18 @@ impl Log {
     /// # Errors
     /// No thread is left.
     pub(super) fn start(&self) -> io::Result<Writer> {
-        let output = self.direct.lock().take();
+        let (sink, form) = (self.direct.lock().take(), self.form);
         let (end, ended) = bounded(1);
         let (shared, to_print) = (Arc::clone(&self.shared), self.to_print.clone());
         thread::Builder::new().name("upseal-log".to_owned()).spawn(move || {
-            if let Some(mut output) = output {
-                shared.print(&to_print, |event| output.show(event));
+            if let Some(mut sink) = sink {
+                shared.print(&to_print, |event| {
+                    if let Some(next) = shared.next.lock().take() {
+                        sink = next;
+                    }
+                    let level = *shared.level.lock();
+                    sink.show(event, form, level);
+                });
             }
             // The program may have stopped waiting.
             let _ = end.send(());
@@ -80,30 +92,30 @@ impl Log {
 
     /// Prints an event. Returns `false` if it is left out although it has a line.
     pub(super) fn event(&self, event: Event) -> bool {
-        if let Some(output) = &mut *self.direct.lock() {
-            output.show(&event);
+        let least = *self.shared.level.lock();
+        if let Some(sink) = &mut *self.direct.lock() {
+            sink.show(&event, self.form, least);
             return true;
         }
-        let has_line = !matches!(
-            event,
-            Event::SessionOpened { .. }
-                | Event::SessionProved { .. }
-                | Event::SessionClosed { .. }
-                | Event::Receipted { .. }
-                | Event::Receiving { .. }
-        );
-        if self.is_text && !has_line {
+        if !self.form.is_json && lines::level(&event).is_none_or(|level| level > least) {
             return true;
         }
         if !self.shared.rates.lock().allow(&event, Instant::now()) {
             return false;
         }
-        let event = if self.is_text { names::cut(event) } else { event };
+        let event = if self.form.is_json { event } else { names::cut(event) };
         let is_kept = self.queue.try_send(event).is_ok();
         if !is_kept {
             self.shared.left_out.fetch_add(1, Ordering::Relaxed);
         }
         is_kept
+    }
+
+    /// Changes the level, the lines of an address in a second, and where lines go from now on.
+    pub(super) fn change(&self, level: LogLevel, rate: u32, sink: Sink) {
+        *self.shared.level.lock() = level;
+        self.shared.rates.lock().set_most(rate);
+        *self.shared.next.lock() = Some(sink);
     }
 
     /// Ends the log after the events that wait.
@@ -168,7 +180,6 @@ impl Writer {
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
-    use crate::output::Style;
 
     fn note(n: usize) -> Event {
         Event::Note { text: n.to_string() }
@@ -176,7 +187,9 @@ mod tests {
 
     #[test]
     fn a_full_queue_blocks_no_session_and_what_is_left_out_is_counted() {
-        let log = Log::new(Output::new(Style::Quiet), 10, false);
+        let standard = Sink::Standard { out_is_journal: false, err_is_journal: false };
+        let form = Form { is_json: true, is_plain: false };
+        let log = Log::new(standard, form, LogLevel::Info, 10);
         drop(log.direct.lock().take());
         // Nothing prints, as behind a pipe that is full.
         for n in 0..QUEUE + 7 {

@@ -159,16 +159,16 @@ pub(super) mod tests {
         let folder = tempfile::tempdir().unwrap();
         let history = Arc::new(History::open(&folder.path().join("history.db")).unwrap());
         let (own, _) = crate::crypto::authority::throwaway().unwrap();
-        let spent = budget(&args(""), &history, &own).unwrap();
+        let spent = budget(false, &history, &own).unwrap();
         for n in 0..PER_KEY {
             let network = u32::try_from(n % 50).unwrap().to_be_bytes();
             let _ = spent.charge(Some(network.into()));
         }
-        let again = budget(&args(""), &history, &own).unwrap();
+        let again = budget(false, &history, &own).unwrap();
         let found = warnings("", &again);
         assert!(found.len() == 1 && found[0].contains("--reset-padding-budget"), "{found:?}");
         assert!(warnings("--accept-padding oaep", &again).is_empty());
-        let reset = budget(&args("--reset-padding-budget"), &history, &own).unwrap();
+        let reset = budget(true, &history, &own).unwrap();
         assert!(reset.allows(Some([0, 0, 0, 1].into())) && warnings("", &reset).is_empty());
     }
 

@@ -55,7 +55,11 @@ pub(super) fn prepare(
             .with_advice("another server may be using it; choose another address with --bind")
     })?;
     let bound = listener.local_addr().map_err(|e| system("cannot listen", &e))?;
-    let budget = own.identity.as_deref().map(|own| budget(args, history.history(), own)).transpose()?;
+    let budget = own
+        .identity
+        .as_deref()
+        .map(|own| budget(args.reset_padding_budget, history.history(), own))
+        .transpose()?;
     let budget = budget.unwrap_or_default();
     let (policy, few) = policy(args)?;
     let padding = padding_warnings(args, &policy.variants, policy.paddings, &budget);
@@ -107,10 +111,10 @@ fn from_here(bound: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, bound.port())
 }
 
-/// Opens the count of PKCS #1 v1.5 failures of this key.
-pub(super) fn budget(args: &Serve, history: &Arc<History>, own: &Identity) -> Result<PaddingBudget, Fault> {
+/// Opens the count of PKCS #1 v1.5 failures of this key. `resets`: from 0 on.
+pub(super) fn budget(resets: bool, history: &Arc<History>, own: &Identity) -> Result<PaddingBudget, Fault> {
     let key = own.server_key().fingerprint();
-    if args.reset_padding_budget {
+    if resets {
         history.reset_padding_misses(key).map_err(|e| history::fault(&e))?;
     }
     PaddingBudget::open(Arc::clone(history), key).map_err(|e| history::fault(&e))

@@ -2,32 +2,44 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::limits;
 use super::log::Log;
+use super::sink::{Form, Sink};
 use crate::cli::Serve;
 use crate::event::{Blame, Event, Fault, Track};
 use crate::meter::Meter;
 use crate::metrics::{Checks, Metrics, Page};
 use crate::net::record::Recorder;
 use crate::net::{Arrival, Observer, Step};
-use crate::output::{Output, Style};
 
 /// Prints the events of all sessions, one at a time, and counts them for `--metrics`. A log has no progress bars.
 pub(super) struct Printer {
     log: Log,
     metrics: Option<Arc<Metrics>>,
+    /// Files that were received.
+    files: AtomicU64,
 }
 
 impl Printer {
     /// Creates a printer for these flags. With `plain`, it prints whole sentences.
-    pub(super) fn new(args: &Serve, plain: bool) -> Self {
-        let output = Output::new(Style::of(args.json, false, plain));
-        Self {
-            log: Log::new(output, limits::log_rate(args), !args.json),
+    ///
+    /// # Errors
+    /// The log file cannot be opened.
+    pub(super) fn new(args: &Serve, plain: bool) -> Result<Self, Fault> {
+        let form = Form { is_json: args.json, is_plain: plain };
+        Ok(Self {
+            log: Log::new(Sink::of(args)?, form, args.log_level, limits::log_rate(args)),
             metrics: args.metrics.is_some().then(|| Arc::new(Metrics::new())),
-        }
+            files: AtomicU64::new(0),
+        })
+    }
+
+    /// Returns how many files were received.
+    pub(super) fn files(&self) -> u64 {
+        self.files.load(Ordering::Relaxed)
     }
 
     /// Returns the log.
@@ -55,6 +67,9 @@ impl Printer {
 
 impl Observer for Printer {
     fn event(&self, event: Event) {
+        if matches!(event, Event::Received { .. }) {
+            self.files.fetch_add(1, Ordering::Relaxed);
+        }
         if let Some(metrics) = &self.metrics {
             metrics.event(&event);
         }

@@ -70,6 +70,11 @@ impl Rates {
         Self { most, addresses: HashMap::new(), sessions: HashMap::new() }
     }
 
+    /// Changes the lines of an address in a second.
+    pub(super) const fn set_most(&mut self, most: u32) {
+        self.most = most;
+    }
+
     /// Counts an event, and returns whether it has a line. Events that are about no client always have one.
     pub(super) fn allow(&mut self, event: &Event, now: Instant) -> bool {
         let Some(network) = self.network_of(event) else { return true };

@@ -1,8 +1,10 @@
 //! The handle by which signals reach a running server.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Shared;
+use crate::net::service::Service;
 
 /// Handle of a running server, for other threads. It does not keep the server running.
 #[derive(Debug, Clone)]
@@ -11,6 +13,16 @@ pub(crate) struct Control {
 }
 
 impl Control {
+    /// Serves connections that are accepted from now on with another service. Sessions that run keep theirs.
+    pub(crate) fn use_service(&self, service: Arc<Service>) {
+        *self.shared.service.lock() = service;
+    }
+
+    /// Returns what new connections are served with.
+    pub(crate) fn service(&self) -> Arc<Service> {
+        Arc::clone(&self.shared.service.lock())
+    }
+
     /// Accepts no further connections and closes the listening socket. Each session ends after its present file, and the
     /// server after the last session.
     pub(crate) fn drain(&self) {
@@ -37,5 +49,11 @@ impl Control {
     /// Returns the number of sessions that run.
     pub(crate) fn sessions(&self) -> usize {
         self.shared.state.lock().gate.len()
+    }
+
+    /// Wakes the accept loop, and returns how often it has gone round.
+    pub(crate) fn turns(&self) -> u64 {
+        self.shared.wake();
+        self.shared.turns.load(Ordering::Relaxed)
     }
 }

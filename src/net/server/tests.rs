@@ -171,3 +171,31 @@ fn a_client_for_which_no_descriptor_is_left_is_refused_and_the_reserve_is_kept()
     let text = accept.tally.line(Instant::now()).unwrap();
     assert!(text.contains("1 refused: no file descriptor is left (ulimit -n)"), "{text}");
 }
+
+#[test]
+fn an_accept_loop_that_does_not_go_round_is_noticed() {
+    let mut accept = accept_loop(Arc::default(), None, Upkeep::new(UPKEEP, Instant::now()));
+    let control = Control { shared: Arc::clone(&accept.shared) };
+    assert_eq!([control.turns(), control.turns()], [0, 0]);
+    // A request wakes the loop, also where no client comes.
+    accept.turn(true).unwrap();
+    accept.shared.state.lock().stopping = true;
+    accept.run();
+    assert_eq!(control.turns(), 1);
+}
+
+#[test]
+fn clients_in_the_queue_are_refused_when_the_socket_closes() {
+    let accept = accept_loop(Arc::default(), None, Upkeep::new(UPKEEP, Instant::now()));
+    let address = accept.listener.as_ref().unwrap().local_addr().unwrap();
+    accept.listener.as_ref().unwrap().set_nonblocking(true).unwrap();
+    let mut clients: Vec<TcpStream> = (0..3).map(|_| TcpStream::connect(address).unwrap()).collect();
+    Control { shared: Arc::clone(&accept.shared) }.drain();
+    accept.run();
+    for client in &mut clients {
+        let mut said = Vec::new();
+        assert_eq!(client.read_to_end(&mut said).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+        assert_eq!(said, [0xff]);
+    }
+    assert!(TcpStream::connect(address).is_err(), "the address is free");
+}

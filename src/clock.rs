@@ -1,5 +1,8 @@
-//! The system's wall clock, read in one place.
+//! The system's wall clock, read in one place. A test may set another one for a thread.
 
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
@@ -23,7 +26,21 @@ pub(crate) fn now() -> Timestamp {
 }
 
 fn since_1970() -> Duration {
+    let simulated = SIMULATED.with_borrow(|clock| Some(clock.as_ref()?.load(Ordering::SeqCst)));
+    if let Some(ms) = simulated {
+        return Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+    }
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+thread_local! {
+    static SIMULATED: RefCell<Option<Arc<AtomicI64>>> = const { RefCell::new(None) };
+}
+
+/// Makes this thread read another wall clock from now on, in milliseconds since 1970, UTC; `None`: the system's. For
+/// tests only.
+pub fn simulate(clock: Option<Arc<AtomicI64>>) {
+    SIMULATED.set(clock);
 }
 
 #[cfg(test)]
@@ -35,5 +52,17 @@ mod tests {
         let (before, ms, seconds, after) = (now(), unix_ms(), unix_seconds(), now());
         assert!((before.as_millisecond()..=after.as_millisecond()).contains(&ms));
         assert!((before.as_second()..=after.as_second()).contains(&seconds));
+    }
+
+    #[test]
+    fn a_simulated_clock_is_that_of_its_thread_alone() {
+        let clock = Arc::new(AtomicI64::new(5_000));
+        simulate(Some(Arc::clone(&clock)));
+        assert_eq!((unix_ms(), unix_seconds()), (5_000, 5));
+        clock.store(-1, Ordering::SeqCst);
+        assert_eq!(unix_ms(), 0, "before 1970");
+        std::thread::spawn(|| assert!(unix_ms() > 5_000)).join().unwrap();
+        simulate(None);
+        assert!(unix_ms() > 5_000);
     }
 }

@@ -177,6 +177,10 @@ impl Write for Tap {
 }
 
 impl Stream for Tap {
+    fn now(&self) -> Instant {
+        self.tcp.now()
+    }
+
     fn set_deadline(&mut self, at: Option<Instant>) -> io::Result<()> {
         self.tcp.set_deadline(at)
     }

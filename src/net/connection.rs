@@ -93,6 +93,12 @@ impl Connection {
         }
     }
 
+    /// Returns the time by which deadlines are measured ([`Stream::now`]).
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.stream.now()
+    }
+
     /// Sets the patience.
     pub fn set_patience(&mut self, patience: Duration) {
         if self.patience != patience {
@@ -176,16 +182,17 @@ impl Connection {
         Ok(n)
     }
 
-    /// Reads until `decode` has a whole message. `decode` is given the bytes at hand, and returns how many it took.
+    /// Reads until `decode` has a whole message. `decode` is given the bytes at hand and the time, and returns how many
+    /// bytes it took.
     ///
     /// # Errors
     /// [`ReadError`]. After `TimedOut` the message may be read on.
     pub fn read_message<T, E>(
         &mut self,
-        mut decode: impl FnMut(&[u8]) -> Result<(usize, Decoded<T>), E>,
+        mut decode: impl FnMut(&[u8], &dyn Fn() -> Instant) -> Result<(usize, Decoded<T>), E>,
     ) -> Result<T, ReadError<E>> {
         loop {
-            let (taken, decoded) = decode(self.buffered()).map_err(ReadError::Malformed)?;
+            let (taken, decoded) = decode(self.buffered(), &|| self.now()).map_err(ReadError::Malformed)?;
             self.consume(taken);
             match decoded {
                 Decoded::Message(message) => return Ok(message),
@@ -385,19 +392,19 @@ impl Connection {
     ) -> io::Result<usize> {
         let begun = self.move_deadline(self.reads)?;
         let done = read(&mut *self.stream, &mut self.buffer);
-        paced(&mut self.reads, begun, done)
+        paced(&mut self.reads, &*self.stream, begun, done)
     }
 
     /// Writes once, and counts the bytes and the wait.
     fn write_paced(&mut self, write: impl FnOnce(&mut dyn Stream) -> io::Result<usize>) -> io::Result<usize> {
         let begun = self.move_deadline(self.writes)?;
         let done = write(&mut *self.stream);
-        paced(&mut self.writes, begun, done)
+        paced(&mut self.writes, &*self.stream, begun, done)
     }
 
     /// Moves the deadline ahead, but not at every call: a timeout costs two system calls. Returns the time.
     fn move_deadline(&mut self, pace: Option<Pace>) -> io::Result<Instant> {
-        let now = Instant::now();
+        let now = self.now();
         let left = pace.map_or(self.patience, |pace| pace.left());
         if left.is_zero()
             && let Some(pace) = pace
@@ -422,10 +429,15 @@ impl Connection {
 }
 
 /// Counts what a read or write moved since `begun` against the pace.
-fn paced(pace: &mut Option<Pace>, begun: Instant, done: io::Result<usize>) -> io::Result<usize> {
+fn paced(
+    pace: &mut Option<Pace>,
+    stream: &dyn Stream,
+    begun: Instant,
+    done: io::Result<usize>,
+) -> io::Result<usize> {
     let Some(pace) = pace else { return done };
     let bytes = done.as_ref().map_or(0, |bytes| *bytes as u64);
-    pace.count(bytes, begun.elapsed());
+    pace.count(bytes, stream.now().saturating_duration_since(begun));
     match done {
         Err(error) if error.kind() == io::ErrorKind::TimedOut && pace.left().is_zero() => Err(pace.error()),
         done => done,
@@ -444,7 +456,7 @@ mod tests {
     use crate::testing::{Act, Finally, Pieces, ScriptedStream};
 
     /// Takes three bytes as a message.
-    fn three(input: &[u8]) -> Result<(usize, Decoded<Vec<u8>>), u8> {
+    fn three(input: &[u8], _: &dyn Fn() -> Instant) -> Result<(usize, Decoded<Vec<u8>>), u8> {
         match input {
             [bad @ b'!', ..] => Err(*bad),
             [_, _, _, ..] => Ok((3, Decoded::Message(input[..3].to_vec()))),

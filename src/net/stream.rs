@@ -28,6 +28,12 @@ const DROPPED: usize = 16 << 10;
 
 /// Transport of a connection: TCP today, TLS later.
 pub trait Stream: Read + Write + Send {
+    /// Returns the time by which its deadlines are measured. A simulated network has a time of its own, so whatever waits
+    /// for the peer reads the time here. A stream that wraps another one must forward it.
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
     /// Makes reads and writes that are not done by `at` fail with `TimedOut`.
     fn set_deadline(&mut self, at: Option<Instant>) -> io::Result<()>;
 

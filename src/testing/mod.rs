@@ -12,7 +12,7 @@ pub use self::stream::{Act, Finally, Pieces, ScriptedStream, Step, Transcript};
 
 /// The wall clock.
 pub mod clock {
-    pub use crate::clock::{unix_ms, unix_seconds};
+    pub use crate::clock::{simulate, unix_ms, unix_seconds};
 }
 
 /// Size of a file on the wire.
@@ -36,6 +36,7 @@ pub mod fernet {
 
 /// The history of sent and received files.
 pub mod history {
+    pub use crate::history::serving::Serving;
     pub use crate::history::{
         Announced, Direction, Entry, Filter, History, Outcome, PendingReceipt, Received, Sent, repair,
     };
@@ -56,7 +57,7 @@ pub mod messages {
 pub mod net {
     pub use crate::net::budget::{PER_KEY, PER_NETWORK};
     pub use crate::net::handshake::{AnswerDecoder, HELLO_RANDOM, Offer};
-    pub use crate::net::receive::Session;
+    pub use crate::net::receive::{Session, open_bodies_on_one_thread};
     pub use crate::net::record::{FIRST, LAST, Recorder, tapped};
     pub use crate::net::refusal::{Heard, REFUSED, hear};
     pub use crate::net::upload::SEND_PATIENCE;
@@ -90,9 +91,11 @@ pub mod signals {
     pub use crate::signals::ending;
 }
 
-/// Names of files.
+/// Names of files, and what happens on the disk below a folder.
 pub mod store {
+    pub use crate::store::folder::faults::{Disk, DiskWatch};
     pub use crate::store::name::Portability;
+    pub use crate::store::{Announce, Catalogue, Coming, Record};
 }
 
 /// Keys of certificates.

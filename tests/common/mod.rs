@@ -935,6 +935,10 @@ impl Write for Recorder {
 }
 
 impl Stream for Recorder {
+    fn now(&self) -> Instant {
+        self.tcp.now()
+    }
+
     fn set_deadline(&mut self, at: Option<Instant>) -> io::Result<()> {
         self.tcp.set_deadline(at)
     }

@@ -1,7 +1,5 @@
 //! Terminators that third-party clients send after CP1's pairs ([`crate::net::ending`]), and the end of a connection.
 
-use std::time::Instant;
-
 use super::{FAREWELL_PATIENCE, ReceiveError, Session};
 use crate::clock;
 use crate::event::Event;
@@ -44,7 +42,8 @@ impl Session<'_> {
             return Ok(()); // The client has hung up already.
         }
         self.connection.set_patience(FAREWELL_PATIENCE);
-        self.connection.set_limit(Some(Instant::now() + self.service.policy.deadlines.farewell));
+        let until = self.connection.now() + self.service.policy.deadlines.farewell;
+        self.connection.set_limit(Some(until));
         let surplus_limit = Part::Message.limit();
         let mut surplus = 0;
         loop {

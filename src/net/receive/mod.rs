@@ -15,7 +15,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use self::body::Slot;
 use self::current::Current;
@@ -26,6 +26,7 @@ use self::history::Own;
 use self::proof::Agreed;
 use self::publishing::Committed;
 use self::receipts::Stored;
+pub use self::turns::open_bodies_on_one_thread;
 use super::connection::{Connection, Decoded, ReadError, Wait};
 use super::deadlines::{Clocks, Deadlines, Progress};
 use super::disk::Disk;
@@ -160,6 +161,7 @@ impl<'a> Session<'a> {
     /// Creates a session for a connection that was just accepted from `peer`.
     #[must_use]
     pub fn new(service: &'a Service, connection: Connection, id: SessionId, peer: String) -> Self {
+        let clocks = Clocks::new(service.policy.deadlines, connection.now());
         Self {
             service,
             connection,
@@ -167,7 +169,7 @@ impl<'a> Session<'a> {
             id,
             peer,
             client: Client::default(),
-            clocks: Clocks::new(service.policy.deadlines, Instant::now()),
+            clocks,
             acted: Arc::default(),
             queue: Arc::default(),
             disk: Arc::default(),
@@ -283,7 +285,7 @@ impl<'a> Session<'a> {
             self.phase.rest(self.is_between_files());
             let Self { connection, decoder, current, group, clocks, service, phase, .. } = self;
             let deadlines = &service.policy.deadlines;
-            let read = connection.read_message(|input| -> Result<_, WireError> {
+            let read = connection.read_message(|input, now| -> Result<_, WireError> {
                 let (taken, message) = decoder.feed(input)?;
                 let undecided = decoder.is_between_messages().then(|| input.len() - taken);
                 if let Some(message) = message {
@@ -293,7 +295,7 @@ impl<'a> Session<'a> {
                 let is_inside = !matches!(undecided, Some(0 | WORD..));
                 let most = if phase.is_leaving() { MOMENT } else { deadlines.idle };
                 let patience = patience((deadlines, most), undecided, current, !group.is_empty());
-                let until = clocks.reading(is_inside, Instant::now());
+                let until = clocks.reading(is_inside, now());
                 Ok((taken, Decoded::More(Some(Wait { patience, until }))))
             });
             self.phase.rest(false);
@@ -383,7 +385,7 @@ impl<'a> Session<'a> {
 
     /// Returns the error of a read between two bodies that timed out.
     fn late_or_cut(&self, timeout: io::Error) -> ReceiveError {
-        match self.clocks.missed(Instant::now()) {
+        match self.clocks.missed(self.connection.now()) {
             Some(late) => ReceiveError::Late { offset: self.offset(), late },
             None => self.cut(Some(timeout)),
         }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
 
 use super::current::Current;
 use super::failed::Failed;
@@ -111,7 +110,7 @@ impl Session<'_> {
     pub(super) fn answer(&mut self, signature: Vec<u8>, certificate: Vec<u8>) -> Result<(), ReceiveError> {
         let time = self.service.policy.deadlines.answer;
         self.connection.set_patience(time);
-        self.connection.set_limit(Some(Instant::now() + time));
+        self.connection.set_limit(Some(self.connection.now() + time));
         let Reply { gap, certificate_first } = self.service.policy.reply;
         let (first, second) =
             if certificate_first { (certificate, signature) } else { (signature, certificate) };

@@ -13,6 +13,14 @@ pub(super) static WORKERS: LazyLock<usize> =
 /// Turns of this process that are taken.
 static TAKEN: AtomicUsize = AtomicUsize::new(0);
 
+/// Takes all turns and keeps them, so that from now on every body of this process is read, opened and stored on its
+/// session's thread. For tests that decide which thread runs.
+pub fn open_bodies_on_one_thread() {
+    while let Some(turn) = Turn::try_take() {
+        std::mem::forget(turn);
+    }
+}
+
 /// Right to use threads for a body, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Turn<'a>(&'a AtomicUsize);

@@ -391,6 +391,10 @@ impl Write for Tapped {
 }
 
 impl Stream for Tapped {
+    fn now(&self) -> Instant {
+        self.stream.now()
+    }
+
     fn set_deadline(&mut self, at: Option<Instant>) -> io::Result<()> {
         self.stream.set_deadline(at)
     }

@@ -71,8 +71,8 @@ impl Upload {
     fn wait_for_end(&mut self) -> Result<(), UploadError> {
         let patience = self.patience.unwrap_or_else(|| wait_for(&self.unconfirmed));
         self.wait.begin();
-        let until = Instant::now() + patience;
-        while Instant::now() < until && !self.wait.is_over() {
+        let until = self.link.connection.now() + patience;
+        while self.link.connection.now() < until && !self.wait.is_over() {
             match self.listen(until)? {
                 Came::Bytes => return Err(self.link.surplus()),
                 Came::End => return self.ended(),
@@ -81,8 +81,8 @@ impl Upload {
         }
         // A server that waits for this side's end is recognised now.
         self.link.connection.finish_writing().map_err(|e| self.link.broken_off(Some(&e)))?;
-        let until = Instant::now() + FAREWELL;
-        while Instant::now() < until {
+        let until = self.link.connection.now() + FAREWELL;
+        while self.link.connection.now() < until {
             match self.listen(until)? {
                 Came::Bytes => return Err(self.link.surplus()),
                 Came::End => return Err(UploadError::EndedAfterUs),
@@ -103,7 +103,7 @@ impl Upload {
         if !self.link.connection.buffered().is_empty() || !self.link.surplus.bytes.is_empty() {
             return Ok(Came::Bytes);
         }
-        let left = until.saturating_duration_since(Instant::now());
+        let left = until.saturating_duration_since(self.link.connection.now());
         self.link.connection.set_patience(left.clamp(Duration::from_millis(1), LOOK));
         match self.link.connection.fill() {
             Ok(0) if self.link.connection.is_interrupted() => Err(UploadError::Interrupted),

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::mem;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::UploadError;
 use crate::digest::Digest;
@@ -90,7 +90,7 @@ impl Link {
     pub(super) fn read_answer(&mut self, mut decoder: AnswerDecoder) -> Result<Answer, Unanswered> {
         loop {
             let may_be_refused = self.surplus.bytes.first() == Some(&REFUSED);
-            let read = self.connection.read_message(|input| {
+            let read = self.connection.read_message(|input, _| {
                 // No answer begins with the byte of a refusal.
                 if decoder.is_empty()
                     && input.first().is_some_and(|first| may_be_refused || *first == REFUSED)
@@ -156,14 +156,14 @@ impl Link {
 
     /// Reads a refusal to its end. `None`: the bytes turned out not to be a refusal, and are kept as surplus.
     fn refused(&mut self) -> Option<UploadError> {
-        let until = Instant::now() + REST;
+        let until = self.connection.now() + REST;
         self.connection.set_patience(LOOK);
         loop {
             self.take_surplus();
             // To clients that sent our hello the reason comes with the byte.
             let is_bare = self.surplus.bytes.len() == 1 && self.hello.is_some();
             let heard = hear(&self.surplus.bytes);
-            let is_over = Instant::now() >= until || self.surplus.has_ended;
+            let is_over = self.connection.now() >= until || self.surplus.has_ended;
             match heard {
                 Heard::Refused(None) if is_bare && !is_over => {}
                 Heard::Refused(notice) => {
@@ -215,11 +215,11 @@ impl Link {
         if let Some(refused) = self.refusal() {
             return refused;
         }
-        let until = Instant::now() + REST;
+        let until = self.connection.now() + REST;
         self.connection.set_patience(LOOK);
         loop {
             self.take_surplus();
-            if self.surplus.bytes.len() == SHOWN || self.surplus.has_ended || Instant::now() >= until {
+            if self.surplus.bytes.len() == SHOWN || self.surplus.has_ended || self.connection.now() >= until {
                 break;
             }
             self.read_surplus();

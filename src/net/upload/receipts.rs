@@ -1,7 +1,7 @@
 //! The client's side of receipts (docs/protocol.md, section Receipts).
 
 use std::ops::RangeInclusive;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::link::Unanswered;
 use super::{Security, Unconfirmed, Upload, UploadError};
@@ -129,7 +129,8 @@ impl Upload {
         let Question { request, salt } = question;
         let patience = self.receipt_patience();
         self.link.connection.set_patience(patience);
-        self.link.connection.set_limit(Some(Instant::now() + patience + super::RECEIPT_LIMIT));
+        let until = self.link.connection.now() + patience + super::RECEIPT_LIMIT;
+        self.link.connection.set_limit(Some(until));
         let answer = self.link.read_answer(AnswerDecoder::for_receipt()).map_err(|why| match why {
             Unanswered::Refused(refused) => refused,
             Unanswered::Malformed(why) => ReceiptError::NotOne(why.to_string()).into(),

@@ -10,7 +10,6 @@
 use std::fmt;
 use std::io;
 use std::mem;
-use std::time::Instant;
 
 use super::link::{Link, Look, Unanswered};
 use super::{PROOF_LIMIT, PROOF_PATIENCE, Security, Server, Upload, UploadError};
@@ -129,7 +128,7 @@ fn check_proof(
         AuthMessage::Timestamp => offer.hello_at(random, clock::unix_seconds().unsigned_abs()),
         AuthMessage::Random32 => random[..32].to_vec(),
     };
-    link.connection.set_limit(Some(Instant::now() + PROOF_LIMIT));
+    link.connection.set_limit(Some(link.connection.now() + PROOF_LIMIT));
     // A refusal has its line only for clients that sent a hello.
     link.hello = Some(Digest::of(&hello));
     link.send_challenge(&hello).map_err(|e| unanswered(link, Some(e)))?;

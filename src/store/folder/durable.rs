@@ -16,7 +16,7 @@ impl Root {
     pub(super) fn sync_file(&self, file: &File) -> io::Result<()> {
         #[cfg(test)]
         self.steps.take(steps::Step::bytes_of(file)?)?;
-        self.attempt(Disk::SyncFile)?;
+        self.attempt_on(Disk::SyncFile, Some(file.as_fd()))?;
         file.sync_all()
     }
 
@@ -38,7 +38,7 @@ impl Root {
     pub(super) fn sync_folder(&self, dir: impl AsFd) -> io::Result<()> {
         #[cfg(test)]
         self.steps.take(steps::Step::Names)?;
-        self.attempt(Disk::SyncNames)?;
+        self.attempt_on(Disk::SyncNames, Some(dir.as_fd()))?;
         match rustix::fs::fsync(dir) {
             // The file system does not support syncing folders.
             Err(Errno::INVAL) => Ok(()),

@@ -1,19 +1,20 @@
-//! The operations on the disk by which a file is stored, so that a test can let each of them fail.
+//! The operations on the disk by which a file is stored, so that a test can watch them and let each of them fail.
 //!
-//! Outside of tests nothing fails here, and the compiler leaves nothing of it.
+//! In the program there is no watch, and nothing fails here.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use super::Root;
 
 /// An operation on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Disk {
+pub enum Disk {
     /// Opening the unfinished file.
     Create,
     /// Writing bytes; may write fewer.
-    #[cfg(test)]
     Write,
     /// Moving bytes from a pipe.
     Splice,
@@ -41,19 +42,24 @@ pub(crate) enum Disk {
     Enter,
 }
 
+/// Sees the operations of a folder before they happen, and may let them fail.
+pub trait DiskWatch: fmt::Debug + Send + Sync {
+    /// Is called before an operation, with the file or folder that is written or synced, if there is one. An error is the
+    /// operation's result.
+    fn attempt(&self, what: Disk, on: Option<BorrowedFd<'_>>) -> io::Result<()>;
+}
+
 impl Root {
     /// Fails if a test says that this operation fails.
-    #[cfg(test)]
     pub(super) fn attempt(&self, what: Disk) -> io::Result<()> {
-        self.faults.attempt(what)
+        self.attempt_on(what, None)
     }
 
-    /// Succeeds: only a test lets an operation fail.
-    #[cfg(not(test))]
-    #[inline]
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "a test's folder may fail")]
-    pub(super) const fn attempt(&self, _what: Disk) -> io::Result<()> {
-        Ok(())
+    /// Does what [`attempt`](Self::attempt) does, for an operation on a file or folder.
+    pub(super) fn attempt_on(&self, what: Disk, on: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        #[cfg(test)]
+        self.faults.attempt(what)?;
+        self.watch.get().map_or(Ok(()), |watch| watch.attempt(what, on))
     }
 
     /// Writes all bytes to the end of a file.
@@ -64,7 +70,6 @@ impl Root {
 
 /// A file whose writes may fail in a test.
 struct Writer<'a> {
-    #[cfg_attr(not(test), expect(dead_code, reason = "a test's folder may fail"))]
     root: &'a Root,
     file: &'a File,
 }
@@ -73,6 +78,9 @@ impl Write for Writer<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         #[cfg(test)]
         let bytes = self.root.faults.shorten(bytes)?;
+        if let Some(watch) = self.root.watch.get() {
+            watch.attempt(Disk::Write, Some(self.file.as_fd()))?;
+        }
         self.file.write(bytes)
     }
 

@@ -35,7 +35,7 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 use rustix::fs::{Mode, OFlags};
 
 use self::draft::Draft;
-use self::faults::Disk;
+use self::faults::{Disk, DiskWatch};
 use self::group::Group;
 use self::names::Names;
 use self::nested::{Inside, Nested};
@@ -54,7 +54,7 @@ pub(crate) use self::faults::plan::{Fault, Faults};
 mod counts;
 mod draft;
 mod durable;
-mod faults;
+pub(crate) mod faults;
 mod group;
 mod names;
 mod nested;
@@ -105,6 +105,8 @@ struct Root {
     unnamed: Option<Unnamed>,
     /// Receiver of announcements.
     announce: OnceLock<Arc<dyn Announce>>,
+    /// Set by tests.
+    watch: OnceLock<Arc<dyn DiskWatch>>,
     /// Whether a file is refused whose name another one has ([`Existing::Refuse`]).
     refuses: AtomicBool,
     /// Device and inode of the folder.
@@ -177,6 +179,13 @@ impl Folder {
         self
     }
 
+    /// Lets `watch` see the operations on the disk. Only the first call has an effect. For tests.
+    #[must_use]
+    pub fn watched_by(self, watch: Arc<dyn DiskWatch>) -> Self {
+        self.root().watch.get_or_init(|| watch);
+        self
+    }
+
     /// Returns the path that was given to [`open`](Self::open).
     #[must_use]
     pub fn path(&self) -> PathBuf {
@@ -203,6 +212,7 @@ impl Folder {
         let mut again = Root::of(&gone.path, Ok(dir), gone.durability)?;
         again.catalogue.clone_from(&gone.catalogue);
         again.announce.clone_from(&gone.announce);
+        again.watch.clone_from(&gone.watch);
         #[cfg(test)]
         again.faults.clone_from(&gone.faults);
         again.refuses = AtomicBool::new(gone.refuses.load(Ordering::Relaxed));
@@ -253,6 +263,7 @@ impl Root {
             names: Mutex::default(),
             catalogue: OnceLock::new(),
             announce: OnceLock::new(),
+            watch: OnceLock::new(),
             group: Arc::default(),
             durability,
             unnamed: Unnamed::detect(&dir),
@@ -280,6 +291,7 @@ impl Root {
             names: Mutex::default(),
             catalogue: self.catalogue.clone(),
             announce: self.announce.clone(),
+            watch: self.watch.clone(),
             group: Arc::clone(&self.group),
             durability: self.durability,
             unnamed: self.unnamed,

@@ -10,6 +10,7 @@ mod pending;
 
 use std::fs::{File, Permissions};
 use std::io;
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -144,7 +145,7 @@ impl Draft {
         if of.digest.is_none() || self.content_of(name, &there, print) != of.digest {
             return Ok(None);
         }
-        self.root.attempt(Disk::Copy)?;
+        self.root.attempt_on(Disk::Copy, Some(self.file.as_fd()))?;
         let copied = content::copy_all(&there, &mut self.file)?;
         self.len = copied;
         let unchanged = copied == of.size && Print::of(&there.metadata()?) == print;

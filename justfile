@@ -31,6 +31,7 @@ soak:
     sudo python3 tests/receipts/inject.py --upseal target/release/upseal --all
     UPSEAL_LOAD=600 cargo test --test load floods -- --nocapture
     UPSEAL_LOAD=3600 cargo test --test load crowd -- --nocapture
+    UPSEAL_SEEDS=10000000 cargo test --release --test simulation -- --nocapture
     UPSEAL_CHAOS_SECONDS=28800 cargo test --release --test chaos -- --nocapture
     fuzz/run 28800
 

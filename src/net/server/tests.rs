@@ -120,7 +120,7 @@ fn a_server_without_clients_reports_its_certificate_at_its_start() {
     let service = Arc::new(Service { identity: Some(Arc::new(identity)), ..service });
     let server = Server::start(listener, service, Lifetime::UntilStopped).unwrap();
     let is_said =
-        |event: &Event| matches!(event, Event::Warned { text, .. } if text.contains("ends in 9 days"));
+        |event: &Event| matches!(event, Event::Warned { text, .. } if text.contains("certificate ends in "));
     assert!(log.wait_for(is_said).is_some());
     drop(server);
 }

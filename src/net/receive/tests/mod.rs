@@ -1,7 +1,8 @@
-//! Sessions on a machine that computes wrong results, and the limit of amendments.
+//! Sessions on a machine that computes wrong results or fails, slow clients, and the limit of amendments.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod faulty;
+mod slow;
 
 use std::path::Path;
 

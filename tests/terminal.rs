@@ -371,8 +371,8 @@ fn a_dumb_terminal_is_refused_and_send_is_named() {
     let program = binary();
     let args = ["TERM=dumb", program.to_str().unwrap()];
     let mut terminal = run(Path::new("/usr/bin/env"), &args, folder.path(), home.path());
-    let shown = terminal.until_text("(TERM=dumb)");
-    assert!(shown.contains("upseal send FILE… uploads without one"), "{shown}");
+    let shown = terminal.until_text("upseal send FILE… uploads without one");
+    assert!(shown.contains("(TERM=dumb)"), "{shown}");
     assert_eq!(terminal.end().exit_code(), 2);
 }
 

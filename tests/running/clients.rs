@@ -88,6 +88,7 @@ pub(crate) fn receive(server: &mut Program, files: usize) {
     }
 }
 
-fn is_received(event: &Value) -> bool {
+/// Returns whether an event is a file that a server has received.
+pub(crate) fn is_received(event: &Value) -> bool {
     event["event"] == "received"
 }

@@ -55,22 +55,23 @@ impl Drain {
             self.control.end_resting();
             is_patient(until);
         }
-        let cut = self.control.cut();
-        if cut > 0 {
-            self.has_cut.store(true, Ordering::Relaxed);
-            self.observer.event(Event::Warned {
-                session: None,
-                peer: None,
-                name: None,
-                text: format!("{cut} sessions were ended inside a file (--drain)"),
-                at_ms: clock::unix_ms(),
-            });
-        }
+        self.control.cut(|inside| {
+            if inside > 0 {
+                self.has_cut.store(true, Ordering::Relaxed);
+                self.observer.event(Event::Warned {
+                    session: None,
+                    peer: None,
+                    name: None,
+                    text: format!("{inside} sessions were ended inside a file (--drain)"),
+                    at_ms: clock::unix_ms(),
+                });
+            }
+        });
     }
 
     /// Ends the server and all sessions at once.
     pub(super) fn stop(&self) {
-        self.control.cut();
+        self.control.cut(|_| ());
     }
 
     /// Returns whether sessions were ended inside a file although the server was to end in order.

@@ -35,15 +35,15 @@ impl Control {
         self.shared.state.lock().leaving.end_resting();
     }
 
-    /// Stops the server and all sessions at once. Returns how many of them were inside a file or a message.
-    pub(crate) fn cut(&self) -> usize {
+    /// Stops the server and all sessions at once. `report` is called before with the number of those that are inside a file or
+    /// a message, and must not use this server: when the last session has ended, the process may end too.
+    pub(crate) fn cut(&self, report: impl FnOnce(usize)) {
         let mut state = self.shared.state.lock();
-        let working = state.leaving.working();
+        report(state.leaving.working());
         state.stopping = true;
         state.gate.interrupt();
         drop(state);
         self.shared.wake();
-        working
     }
 
     /// Returns the number of sessions that run.

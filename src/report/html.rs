@@ -244,7 +244,7 @@ h2{font-size:9.5pt}
 header p{margin:0}
 figure{margin:2mm 0 0;padding:1.5mm;background:none}
 figcaption p{margin:0;font-size:7.5pt}
-figure svg{width:80%;margin:0 auto}
+figure svg{width:72%;margin:0 auto}
 figure:nth-of-type(n+2){display:inline-block;width:48.8%;vertical-align:top}
 figure:nth-of-type(3){margin-left:1%}
 figure:nth-of-type(n+2) svg{width:100%}

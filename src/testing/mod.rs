@@ -5,9 +5,13 @@
 
 pub mod fuzz;
 mod observer;
+#[cfg(test)]
+mod sipping;
 mod stream;
 
 pub use self::observer::EventLog;
+#[cfg(test)]
+pub(crate) use self::sipping::Sipping;
 pub use self::stream::{Act, Finally, Pieces, ScriptedStream, Step, Transcript};
 
 /// The wall clock.

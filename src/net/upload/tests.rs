@@ -1,55 +1,15 @@
 //! Tests of a server that takes a byte now and then.
 
-use std::io::{self, Read, Write};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::*;
 use crate::net::connection::Connection;
-use crate::net::interrupter::Interrupter;
-use crate::net::stream::Stream;
-
-/// Stream whose peer takes a byte every millisecond, and sends nothing.
-struct Dripping;
-
-impl Read for Dripping {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::TimedOut.into())
-    }
-}
-
-impl Write for Dripping {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        thread::sleep(Duration::from_millis(1));
-        Ok(bytes.len().min(1))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Stream for Dripping {
-    fn set_deadline(&mut self, _: Option<Instant>) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn interrupter(&self) -> Interrupter {
-        Interrupter::default()
-    }
-
-    fn finish_writing(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn buffer_little(&mut self) {}
-
-    fn reset(&mut self) {}
-}
+use crate::testing::Sipping;
 
 #[test]
 fn a_server_that_takes_a_byte_now_and_then_does_not_hold_an_upload() {
-    let connection = Connection::new(Box::new(Dripping), SEND_PATIENCE);
+    let connection =
+        Connection::new(Box::new(Sipping::new(Vec::new(), Duration::from_millis(1))), SEND_PATIENCE);
     let Start::Plain(mut upload) = Start::new(connection, Dialect::of(Variant::Plain)) else {
         unreachable!()
     };

@@ -48,7 +48,7 @@ fn a_server_that_stops_frees_its_address_finishes_files_and_ends_idle_sessions()
     idle.send(&[common::message(0, b"c.txt"), common::message(1, b"c")].concat());
     server.json(|event| event["event"] == "received");
     server.signal(Signal::TERM);
-    server.json(says("3 sessions have 1 h"));
+    server.json(says("waiting for 3 sessions, for 1 h"));
     assert_eq!(idle.read_to_end(), (vec![0xff], false), "nothing of the next file has come");
     // The address is free while sessions go on.
     let successor = TcpListener::bind(address).unwrap();
@@ -83,7 +83,7 @@ fn what_is_not_finished_in_time_is_reset_and_the_exit_code_says_so() {
         if again {
             server.signal(Signal::TERM);
         }
-        server.json(says("1 sessions were ended inside a file"));
+        server.json(says("ended 1 session inside a file"));
         assert_eq!(peer.read_to_end(), (vec![0xff], false), "{drain}");
         let outcome = server.finish();
         assert_eq!(outcome.code, Some(1), "{drain}: {outcome:?}");

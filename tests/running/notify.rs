@@ -4,6 +4,7 @@
 
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
+use std::time::Instant;
 
 use rustix::process::Signal;
 use upseal::event::{Dialect, Variant};
@@ -24,7 +25,10 @@ impl Manager {
     /// Waits for the next message with this line, and returns it.
     fn wait_for(&self, line: &str) -> String {
         let mut heard = Vec::new();
+        let begun = Instant::now();
         loop {
+            // Signs of life come without end.
+            assert!(begun.elapsed() < PATIENCE, "no {line:?} in {heard:?}");
             let mut message = [0; 4096];
             let length =
                 self.0.recv(&mut message).unwrap_or_else(|e| panic!("{e}: no {line:?} in {heard:?}"));
@@ -57,13 +61,13 @@ fn a_service_manager_hears_of_readiness_sessions_reloads_life_and_the_end() {
     assert!(at.parse::<u64>().unwrap() > 0);
     manager.wait_for("READY=1");
     common::upload(address, Dialect::of(Variant::Plain), "a.txt", b"hello").unwrap();
-    manager.wait_for("STATUS=0 sessions, 1 files received");
+    manager.wait_for("STATUS=0 sessions, 1 file received");
     let mut peer = Peer::connect(address);
     peer.send(&[common::message(0, b"b.txt"), common::words(&[1, 2]), b"b".to_vec()].concat());
-    manager.wait_for("STATUS=1 sessions");
+    manager.wait_for("STATUS=1 session,");
     server.signal(Signal::TERM);
     let stopping = manager.wait_for("STOPPING=1");
-    assert!(stopping.contains("STATUS=stopping, 1 sessions"), "{stopping}");
+    assert!(stopping.lines().any(|line| line == "STATUS=stopping, 1 session"), "{stopping}");
     peer.send(&[b"b".to_vec(), common::words(&[2])].concat());
     assert!(peer.read_to_end().1);
     assert_eq!(server.finish().code, Some(0));

@@ -36,8 +36,8 @@ impl Drain {
         if running > 0 {
             self.observer.event(Event::Note {
                 text: format!(
-                    "stopping: no further clients, {running} sessions have {} to finish their files; a second signal \
-                     ends them",
+                    "stopping: no further clients, and waiting for {}, for {} at most; a second signal ends the wait",
+                    units::count(running as u64, "session"),
                     units::duration(self.patience)
                 ),
             });
@@ -62,7 +62,7 @@ impl Drain {
                     session: None,
                     peer: None,
                     name: None,
-                    text: format!("{inside} sessions were ended inside a file (--drain)"),
+                    text: format!("ended {} inside a file (--drain)", units::count(inside as u64, "session")),
                     at_ms: clock::unix_ms(),
                 });
             }

@@ -2,7 +2,7 @@
 
 use crate::cli::LogLevel;
 use crate::event::{Blame, Escaped, Event, SessionId, Track, escape};
-use crate::messages::{server, trust};
+use crate::messages::{server, trust, units};
 use crate::output;
 
 /// A line of the log.
@@ -70,7 +70,9 @@ pub(super) fn lines(event: &Event, plain: bool) -> Vec<Line> {
         Event::SessionOpened { peer, .. } => texts.push(format!("connected: {}", escape(peer))),
         Event::SessionProved { .. } => texts.push("proved the identity to the client".to_owned()),
         Event::SessionClosed { .. } => texts.push("disconnected".to_owned()),
-        Event::Receipted { files, .. } => texts.push(format!("gave receipts for {files} files")),
+        Event::Receipted { files, .. } => {
+            texts.push(format!("gave receipts for {}", units::count(*files as u64, "file")));
+        }
         Event::Receiving { peer, name, variant, .. } => {
             texts.push(format!("receiving {name} from {} by {variant}", escape(peer)));
         }

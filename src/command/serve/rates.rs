@@ -55,7 +55,8 @@ impl LeftOut {
     fn sum(&self) -> Option<String> {
         let Self { files, bytes, refused, others } = *self;
         let parts = [
-            (files > 0).then(|| format!("{files} files received ({})", units::bytes(bytes))),
+            (files > 0)
+                .then(|| format!("{} received ({})", units::count(files, "file"), units::bytes(bytes))),
             (refused > 0).then(|| format!("{refused} refused")),
             (others > 0).then(|| format!("{others} other lines")),
         ];

@@ -13,6 +13,7 @@ use super::lines::{self, Line};
 use crate::cli::{LogLevel, Serve};
 use crate::clock;
 use crate::event::{Event, Fault, SessionId};
+use crate::messages::units;
 use crate::output;
 
 /// How lines look.
@@ -64,8 +65,7 @@ impl LogFile {
         let mut whole = String::new();
         if self.lost > 0 {
             let why = self.why.as_ref().map(ToString::to_string).unwrap_or_default();
-            whole =
-                format!("{} lines are missing here, because they could not be written: {why}\n", self.lost);
+            whole = format!("{} could not be written here: {why}\n", units::count(self.lost, "line"));
         }
         whole.push_str(text);
         whole.push('\n');
@@ -209,7 +209,8 @@ mod tests {
         file.write("again");
         let written = std::fs::read_to_string(&path).unwrap();
         assert!(
-            written.starts_with("3 lines are missing here") && written.ends_with("\nback\nagain\n"),
+            written.starts_with("3 lines could not be written here: ")
+                && written.ends_with("\nback\nagain\n"),
             "{written}"
         );
     }

@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use sd_notify::NotifyState;
 
 use super::printer::Printer;
+use crate::messages::units;
 use crate::metrics::Checks;
 use crate::net::server::Control;
 
@@ -31,7 +32,10 @@ pub(super) fn reloading() {
 
 /// Tells the service manager that the server stops.
 pub(super) fn stopping(sessions: usize) {
-    send(&[NotifyState::Stopping, NotifyState::Status(&format!("stopping, {sessions} sessions"))]);
+    send(&[
+        NotifyState::Stopping,
+        NotifyState::Status(&format!("stopping, {}", units::count(sessions as u64, "session"))),
+    ]);
 }
 
 fn send(state: &[NotifyState<'_>]) {
@@ -95,7 +99,8 @@ fn report(sources: &Sources, watchdog: Option<Duration>, ended: &Receiver<()>) {
             let _ = checks.ready();
             send(&[NotifyState::Watchdog]);
         }
-        let text = format!("{} sessions, {} files received", control.sessions(), printer.files());
+        let sessions = units::count(control.sessions() as u64, "session");
+        let text = format!("{sessions}, {} received", units::count(printer.files(), "file"));
         if text != said && Instant::now() >= due && !checks.is_draining() {
             send(&[NotifyState::Status(&text)]);
             said = text;

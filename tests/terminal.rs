@@ -263,6 +263,19 @@ fn signals_give_the_terminal_back() {
 }
 
 #[test]
+fn a_server_without_a_screen_ends_in_order_when_its_terminal_hangs_up() {
+    let home = tempfile::tempdir().unwrap();
+    let args = ["serve", "--accept", "plain", "--bind", "127.0.0.1:0"];
+    let mut terminal = run(&binary(), &args, home.path(), home.path());
+    terminal.until_text("listening on");
+    kill_process(terminal.pid(), Signal::HUP).unwrap();
+    assert!(
+        terminal.end().success(),
+        "it does not read its settings again, as a server without a terminal does"
+    );
+}
+
+#[test]
 fn control_z_gives_the_terminal_back_and_returning_draws_all_of_it() {
     let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     file(folder.path(), "hello.txt", 13);

@@ -196,4 +196,25 @@ mod tests {
         assert_eq!(changed, other.path(), "the folder before is not watched any more");
         Ok(())
     }
+
+    #[test]
+    fn a_file_that_is_not_a_ca_certificate_is_named_as_such() {
+        let folder = tempfile::tempdir().unwrap();
+        let fixture =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/identity-v1/cacsertificate.crt");
+        let text = folder.path().join("notes.txt");
+        fs::write(&text, "not a certificate").unwrap();
+        let disk = Disk::new(Clock { zone: TimeZone::UTC, now: None });
+        for (file, wanted) in [
+            (fixture, None),
+            (folder.path().join("missing"), Some("This file does not exist.")),
+            (text, Some("This file is not a certificate in PEM.")),
+        ] {
+            disk.check_ca(file.clone()).unwrap();
+            let Found::Ca(read, wrong) = disk.found.recv_timeout(PATIENCE).unwrap() else {
+                panic!("{file:?}")
+            };
+            assert_eq!((&read, wrong.as_deref()), (&file, wanted));
+        }
+    }
 }

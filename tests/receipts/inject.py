@@ -263,8 +263,8 @@ def main():
         rounds(binary, Given(*[options.fault] * 5), chance, totals)
     else:
         until = time.monotonic() + options.seconds
-        # So that something is refused in any case.
-        rounds(binary, Given("linkat EIO 1+", "fsync EIO 1+"), chance, totals)
+        # So that something is refused in any case, and a file has a name that neither the disk nor the history knows.
+        rounds(binary, Given("linkat EIO 1+", "fsync EIO 1+", "fsync EIO 2+", "fsync EIO 2+"), chance, totals)
         while time.monotonic() < until and not totals.wrong:
             rounds(binary, ByChance(chance, until), chance, totals)
     for line in totals.wrong:

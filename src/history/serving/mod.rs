@@ -15,6 +15,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -91,6 +92,8 @@ struct State {
     /// Rows of stored files that could not be written, oldest first.
     waiting: VecDeque<Batch>,
     waiting_rows: usize,
+    /// Announcements that could not be written, of files that may have their names and get no row now.
+    unannounced: Vec<Announced>,
     /// Row numbers of announcements whose files have no row yet.
     announced: HashMap<Announced, Vec<i64>>,
 }
@@ -295,6 +298,15 @@ impl Serving {
         let _ = self.history.withdraw(&self.take_announced(failed));
     }
 
+    /// Keeps the announcement of a file that may have its name although its upload failed: the next start gives the file its
+    /// row. One that could not be written is written with the next row.
+    pub fn leave(&self, failed: Announced) {
+        let mut state = self.state.lock();
+        if !state.announced.contains_key(&failed) && state.unannounced.len() < MOST_ROWS {
+            state.unannounced.push(failed);
+        }
+    }
+
     /// Writes what waits, and forgets some expired claims. `now` is in Unix seconds.
     ///
     /// # Errors
@@ -311,7 +323,7 @@ impl Serving {
 
     fn write_waiting(&self) -> Result<(), HistoryError> {
         loop {
-            let Some(batch) = self.state.lock().waiting.pop_front() else { return Ok(()) };
+            let Some(batch) = self.state.lock().waiting.pop_front() else { break };
             let written = self.history.record_all_received(&batch.rows, &batch.announced);
             let mut state = self.state.lock();
             if written.is_err() {
@@ -320,6 +332,15 @@ impl Serving {
             }
             state.waiting_rows -= batch.rows.len();
         }
+        let unannounced = mem::take(&mut self.state.lock().unannounced);
+        if unannounced.is_empty() {
+            return Ok(());
+        }
+        let written = self.history.announce(&self.store, &unannounced);
+        if written.is_err() {
+            self.state.lock().unannounced.extend(unannounced);
+        }
+        written.map(drop)
     }
 
     fn write_claims(&self) -> Result<(), HistoryError> {
@@ -365,7 +386,8 @@ impl Catalogue for Serving {
 impl Announce for Serving {
     fn announce(&self, coming: &[Coming]) {
         let all: Vec<Announced> = coming.iter().map(Announced::from).collect();
-        // Without an announcement, a crash leaves files that cannot be explained. They are still accepted.
+        // Without an announcement, a crash leaves files that cannot be explained. They are still accepted: a file that is
+        // stored gets its row, and that of one whose upload fails is written later (`leave`).
         // If the rows cannot be written either, that error says why.
         let Ok(ids) = self.history.announce(&self.store, &all) else { return };
         let mut state = self.state.lock();
@@ -391,7 +413,9 @@ impl Drop for Serving {
     fn drop(&mut self) {
         let waits = {
             let state = self.state.lock();
-            !state.waiting.is_empty() || state.claims.values().any(|claim| *claim == Claim::Unwritten)
+            !state.waiting.is_empty()
+                || !state.unannounced.is_empty()
+                || state.claims.values().any(|claim| *claim == Claim::Unwritten)
         };
         if waits {
             let _ = self.write_waiting().and_then(|()| self.write_claims());

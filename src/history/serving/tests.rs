@@ -279,3 +279,39 @@ fn a_lock_that_stays_delays_one_write_only_and_what_waits_is_written_after_it() 
     assert_eq!(reader.entries(&Filter::default()).unwrap().len(), 6);
     assert!(reader.is_seen(KEY, digest(4).1).unwrap());
 }
+
+#[test]
+fn the_announcement_of_a_file_that_failed_and_may_have_its_name_is_written_when_that_is_possible() {
+    let announced = |want: &str| Announced { want: want.to_owned(), replaces: None, size: 1, digest: None };
+    let coming = |want: &str| Coming {
+        want: FileName::from_wire(want.as_bytes()).unwrap(),
+        replaces: None,
+        size: 1,
+        digest: None,
+    };
+    let (_folder, _store, serving) = serving();
+    let names = |history: &History| {
+        let all = history.announced(&serving.store).unwrap();
+        all.into_iter().map(|(_, announced)| announced.want).collect::<Vec<_>>()
+    };
+    serving.announce(&[coming("known")]);
+    fill_up(&serving);
+    serving.announce(&[coming("lost")]);
+    for want in ["known", "lost"] {
+        serving.leave(announced(want));
+    }
+    serving.keep_up(0).unwrap_err();
+    assert_eq!(names(&serving.history), ["known"]);
+    make_room(&serving);
+    serving.keep_up(0).unwrap();
+    serving.keep_up(0).unwrap();
+    assert_eq!(names(&serving.history), ["known", "lost"], "each once");
+    // The end of the server writes it, too.
+    fill_up(&serving);
+    serving.announce(&[coming("last")]);
+    make_room(&serving);
+    serving.leave(announced("last"));
+    let (history, store) = (Arc::clone(&serving.history), serving.store.clone());
+    drop(serving);
+    assert_eq!(history.announced(&store).unwrap().len(), 3);
+}

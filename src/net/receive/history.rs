@@ -135,8 +135,11 @@ impl Session<'_> {
     /// Takes back the announcement of a file that was not published, unless it may have got its name.
     pub(super) fn withdraw(&self, file: &Arriving, error: &StoreError) {
         let Some(history) = &self.service.history else { return };
-        if !error.leaves_a_name() {
-            history.withdraw(&[announced(file, file.meter.file_bytes())]);
+        let announced = announced(file, file.meter.file_bytes());
+        if error.leaves_a_name() {
+            history.leave(announced);
+        } else {
+            history.withdraw(&[announced]);
         }
     }
 

@@ -16,6 +16,8 @@ mkdir -p "$folder"
 cd "$folder"
 rm -rf home certs store sent ./*.log haproxy.cfg
 mkdir -p home sent
+# They are read before a server in the background may have created them.
+touch serve.log behind.log
 export HOME="$folder/home" XDG_DATA_HOME="$folder/home/data" XDG_CONFIG_HOME="$folder/home/config"
 
 pids=()

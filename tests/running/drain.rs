@@ -60,7 +60,8 @@ fn a_server_that_stops_frees_its_address_finishes_files_and_ends_idle_sessions()
     sending.send(&[b"56789".to_vec(), common::words(&[2])].concat());
     assert_eq!(sending.read_to_end(), (Vec::new(), true), "delivered");
     // After its present file a session takes no further one.
-    more.send(&[b"56789".to_vec(), common::message(0, b"d.txt")].concat());
+    let next = [common::message(0, b"d.txt"), common::message(1, b"d"), common::words(&[2])].concat();
+    more.send(&[b"56789".to_vec(), next].concat());
     assert_eq!(more.read_to_end(), (vec![0xff], false));
     let outcome = server.finish();
     assert_eq!(outcome.code, Some(0), "everything was finished: {outcome:?}");

@@ -98,6 +98,31 @@ fn a_server_that_hangs_gives_no_sign_of_life_and_one_that_is_not_ready_does() {
     assert_eq!(server.finish().code, Some(0));
 }
 
+#[test]
+fn a_server_whose_disk_hangs_gives_no_sign_of_life() {
+    let home = Home::new();
+    let manager = Manager::new(&home.path("notify"));
+    let socket = home.path("notify");
+    let environment = [("NOTIFY_SOCKET", socket.to_str().unwrap()), ("WATCHDOG_USEC", "400000")];
+    let flags = words("serve --json --accept plain --bind 127.0.0.1:0", &[]);
+    let mut server = home.start_detached(flags, &environment);
+    server.address();
+    manager.wait_for("WATCHDOG=1");
+    // A locked history stands for a disk that does not answer: the check waits 5 s for it.
+    let history = rusqlite::Connection::open(home.history()).unwrap();
+    history.execute_batch("BEGIN IMMEDIATE").unwrap();
+    manager.0.set_read_timeout(Some(std::time::Duration::from_secs(2))).unwrap();
+    let mut message = [0; 4096];
+    // Some may have been sent before.
+    let is_silent = (0..100).any(|_| manager.0.recv(&mut message).is_err());
+    assert!(is_silent, "the accept loop goes on, but the check does not");
+    history.execute_batch("ROLLBACK").unwrap();
+    manager.0.set_read_timeout(Some(PATIENCE)).unwrap();
+    manager.wait_for("WATCHDOG=1");
+    server.signal(Signal::TERM);
+    assert_eq!(server.finish().code, Some(0));
+}
+
 /// Returns the values of a key in the unit.
 fn values<'a>(unit: &'a str, key: &str) -> Vec<&'a str> {
     unit.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()

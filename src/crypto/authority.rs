@@ -411,3 +411,61 @@ impl BuilderProfile for Role {
         Ok(extensions)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use x509_cert::der::asn1::OctetString;
+
+    use super::*;
+    use crate::crypto::identity::Identity;
+    use crate::trust::Anchor;
+
+    fn tbs(pem: &str) -> TbsCertificate {
+        let read = Certificate::from_pem(pem.as_bytes()).unwrap();
+        x509_cert::Certificate::from_der(read.der()).unwrap().tbs_certificate().clone()
+    }
+
+    #[test]
+    fn a_certificate_names_its_ca_s_key_as_the_ca_s_certificate_does() {
+        let mut authority = Authority::new("CA", 30).unwrap();
+        let (_, own) =
+            tbs(&authority.certificate_pem).get_extension::<SubjectKeyIdentifier>().unwrap().unwrap();
+        let other = SubjectKeyIdentifier(OctetString::new([1, 2, 3]).unwrap());
+        for (key_id, expected) in [(None, own), (Some(other.clone()), other)] {
+            authority.key_id = key_id;
+            let issued = authority.issue("server", 1024, 30).unwrap();
+            let (_, named) =
+                tbs(&issued.certificate_pem).get_extension::<AuthorityKeyIdentifier>().unwrap().unwrap();
+            assert_eq!(named.key_identifier, Some(expected.0));
+        }
+    }
+
+    #[test]
+    fn files_are_written_all_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, two, missing] = ["one", "two", "missing/three"].map(|name| folder.path().join(name));
+        std::fs::write(&two, "mine").unwrap();
+        let error = write_all_new([(one.clone(), "1", 0o600), (two.clone(), "2", 0o600)]).unwrap_err();
+        assert!(matches!(&error, IdentityError::Exists { path } if *path == two), "{error}");
+        assert_eq!(std::fs::read(&two).unwrap(), b"mine");
+        let error = write_all_new([(one.clone(), "1", 0o600), (missing.clone(), "3", 0o600)]).unwrap_err();
+        assert!(matches!(&error, IdentityError::Unwritable { path, .. } if *path == missing), "{error}");
+        assert!(!one.exists());
+        assert_eq!(write_all_new([(one.clone(), "1", 0o600)]).unwrap(), [one]);
+    }
+
+    #[test]
+    fn an_identity_for_a_pin_is_three_files_that_load() {
+        let folder = tempfile::tempdir().unwrap();
+        let written = init_pinned(folder.path(), 1024, 30).unwrap();
+        assert_eq!(
+            written,
+            [CA_FILE, CERTIFICATE_FILE, PRIVATE_KEY_FILE].map(|name| folder.path().join(name))
+        );
+        let identity = Identity::load(folder.path()).unwrap();
+        assert!(identity.receipt_key().is_none());
+        let anchor = Anchor::load(&folder.path().join(CA_FILE)).unwrap();
+        anchor.check(identity.certificate_pem(), crate::clock::unix_seconds()).unwrap();
+    }
+}

@@ -72,6 +72,7 @@ pub(super) fn private_key_block(file: &[u8]) -> Result<Zeroizing<String>, PemErr
     let (label, base64, end) = found.ok_or(PemError::NoKey)?;
     // Room for every line end, so that no reallocation leaves a copy of the key behind.
     let mut block = Zeroizing::new(String::with_capacity(2 * base64.len() + 2 * end.len() + 16));
+    let room = block.capacity();
     block.push_str("-----BEGIN ");
     block.push_str(label);
     block.push_str("-----\n");
@@ -82,6 +83,7 @@ pub(super) fn private_key_block(file: &[u8]) -> Result<Zeroizing<String>, PemErr
     }
     block.push_str(&end);
     block.push('\n');
+    debug_assert_eq!(block.capacity(), room, "the key was not copied");
     Ok(block)
 }
 

@@ -385,6 +385,11 @@ fn a_key_is_found_between_comments_labels_and_other_blocks() {
             ("two keys", format!("{key}{key}"), "it contains several private keys"),
             ("no end", key.replace("-----END", "-----"), "its line -----END"),
             ("another end", key.replace("-----END", "-----END OTHER"), "its line -----END"),
+            (
+                "another block inside it",
+                key.replacen("-----END", &format!("{CERTIFICATE}-----END"), 1),
+                "its line -----END",
+            ),
             ("a certificate only", CERTIFICATE.to_owned(), "it contains no line -----BEGIN PRIVATE KEY-----"),
             ("nothing", String::new(), "it is empty"),
         ] {
@@ -398,7 +403,77 @@ fn a_key_is_found_between_comments_labels_and_other_blocks() {
     ] {
         assert!(matches!(load(label.into()), Err(IdentityError::Encrypted { .. })), "{label}");
     }
-    let utf_16: Vec<u8> = PKCS_8.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let error = load([&[0xff, 0xfe][..], &utf_16].concat()).unwrap_err();
-    assert!(error.to_string().contains("UTF-16"), "{error}");
+    // Neither base64 that ends so nor another header is a sign of encryption.
+    for line in ["AAAAENCRYPTED", "Proc-Type: 4,CLEAR"] {
+        let key = format!("-----BEGIN PRIVATE KEY-----\n{line}\n-----END PRIVATE KEY-----\n");
+        assert!(matches!(load(key.into_bytes()), Err(IdentityError::NotAKey { .. })), "{line}");
+    }
+    let utf_16 = |bytes: fn(u16) -> [u8; 2]| {
+        "\u{feff}".encode_utf16().chain(PKCS_8.encode_utf16()).flat_map(bytes).collect()
+    };
+    for text in [utf_16(u16::to_le_bytes), utf_16(u16::to_be_bytes)] {
+        let error = load(text).unwrap_err();
+        assert!(error.to_string().contains("UTF-16"), "{error}");
+    }
+}
+
+#[test]
+fn only_as_many_blocks_as_a_session_key_may_have_are_decrypted() {
+    let key = SessionKey::generate();
+    let empty = wrapped(&RSA_1024, Padding::Oaep, b"");
+    let last = RSA_1024.server_key().wrap_session_key(&key, KeyForm::Fernet, Padding::Oaep).unwrap();
+    let blocks = |count: usize| [&empty.repeat(count - 1)[..], &last].concat();
+    assert!(RSA_1024.unwrap_session_key(&blocks(KEY_PIECES), Paddings::EITHER).key.ct_eq(&key));
+    gives_a_random_key(&blocks(KEY_PIECES + 1), Some(&key));
+}
+
+#[test]
+fn blocks_after_the_first_that_do_not_conform_to_pkcs1v15_are_noted() {
+    let valid = wrapped(&RSA_1024, Padding::Pkcs1v15, b"");
+    let oaep = wrapped(&RSA_1024, Padding::Oaep, b"");
+    // Raw decryption of zero is zero, which conforms to neither.
+    let neither = vec![0; 128];
+    for (blocks, others, missed) in [
+        (&[&valid, &neither][..], Paddings::EITHER, true),
+        (&[&valid, &neither, &valid], Paddings::EITHER, true),
+        (&[&valid, &neither], Paddings::PKCS1V15, true),
+        (&[&valid, &neither], Paddings::OAEP, false),
+        (&[&valid, &valid], Paddings::EITHER, false),
+        (&[&valid, &oaep], Paddings::EITHER, false),
+        (&[&valid, &oaep], Paddings::PKCS1V15, true),
+        (&[&neither], Paddings::EITHER, false),
+        (&[&neither, &valid], Paddings::EITHER, false),
+    ] {
+        let blob: Vec<u8> = blocks.iter().flat_map(|block| block.iter().copied()).collect();
+        let unwrapped = RSA_1024.unwrap_session_key(&blob, others);
+        assert_eq!(unwrapped.missed, missed, "{} blocks, {others:?}", blocks.len());
+        assert!(unwrapped.machine.is_ok());
+    }
+}
+
+#[test]
+fn a_machine_that_fails_gives_a_random_key_and_says_so() {
+    let key = SessionKey::generate();
+    let blob = RSA_1024.server_key().wrap_session_key(&key, KeyForm::Fernet, Padding::Oaep).unwrap();
+    let failing = RSA_1024.on_a_failing_machine();
+    failing.sign(b"the operation that works").unwrap();
+    let unwrapped = failing.unwrap_session_key(&blob, Paddings::EITHER);
+    assert!(unwrapped.machine.is_err() && !unwrapped.key.ct_eq(&key));
+}
+
+#[test]
+fn a_receipt_salt_has_32_bytes_in_oaep() {
+    let opened = |padding, message: &[u8]| {
+        let sealed = wrapped(&RSA_1024, padding, message);
+        let (salt, machine) = RSA_1024.open_receipt_salt(&sealed);
+        machine.unwrap();
+        salt.to_vec()
+    };
+    let message = random(40);
+    assert_eq!(opened(Padding::Oaep, &message[..32]), message[..32]);
+    for len in [0_usize, 31, 33, 40] {
+        let end = &message[len.saturating_sub(32)..len];
+        assert_ne!(opened(Padding::Oaep, &message[..len]), end, "{len} bytes");
+    }
+    assert_ne!(opened(Padding::Pkcs1v15, &message[..32]), message[..32]);
 }

@@ -219,3 +219,29 @@ fn blocks_that_are_too_small_are_wrong() {
         assert_eq!(read_pkcs1v15(&vec![2; len]), None);
     }
 }
+
+#[test]
+fn a_set_of_paddings_has_all_that_it_was_made_of() {
+    use Padding::{Oaep, Pkcs1v15};
+    for (paddings, expected) in [
+        (&[Oaep][..], Paddings::OAEP),
+        (&[Pkcs1v15], Paddings::PKCS1V15),
+        (&[Oaep, Pkcs1v15], Paddings::EITHER),
+        (&[Pkcs1v15, Oaep], Paddings::EITHER),
+    ] {
+        assert_eq!(paddings.iter().copied().collect::<Paddings>(), expected);
+    }
+}
+
+#[test]
+fn the_shortest_block_holds_an_empty_message_and_a_shorter_one_nothing() {
+    let mut em = Zeroizing::new(Vec::new());
+    for (padding, overhead) in [(Padding::Oaep, OAEP_OVERHEAD), (Padding::Pkcs1v15, PKCS1V15_OVERHEAD)] {
+        em.clear();
+        pad(padding, overhead, [&b""[..]].into_iter(), &mut em).unwrap();
+        let open =
+            |em: &[u8]| message(&Both::of(Zeroizing::new(em.to_vec()), Paddings::EITHER).only(padding));
+        assert_eq!(open(&em), Some(Vec::new()), "{padding}");
+        assert_eq!(open(&em[..overhead - 1]), None, "{padding}");
+    }
+}

@@ -285,6 +285,7 @@ mod tests {
                 "line 6 of the statement: expected a `file` or `missing` line of this ordinal",
             ),
             ("missing 4", "missing 900", "the statement names 2 files (supported: 1 to 256)"),
+            ("missing 4", "missing 259", "the statement names 2 files (supported: 1 to 256)"),
             ("\n\n-----BEGIN", "\n-----BEGIN", "a certificate after the statement is missing"),
         ] {
             let other = text.replacen(from, to, 1);
@@ -307,6 +308,8 @@ mod tests {
             assert_ne!(other, text, "{what}");
             assert_eq!(Receipt::parse(&other), Err(NotAReceipt::NoCertificate), "{what}");
         }
+        let without = receipt().to_text().replacen(&pem("abc"), "\n", 1);
+        assert_eq!(Receipt::parse(&without), Err(NotAReceipt::NoCertificate));
         // If the server's certificate file lacks its last line break, the two are still separated.
         let certificates =
             Certificates { server: pem("abc").trim_end().to_owned(), receipts: Some(pem("def")) };

@@ -143,6 +143,9 @@ fn a_statement_is_parsed_only_if_every_byte_matches() {
         (5, " cp2 ", " CP2 "),
         (5, " cp2 ", " cp3 "),
         (5, " 812 ", " -812 "),
+        (5, " 812 ", " +812 "),
+        (5, " 812 ", " 0812 "),
+        (5, "file 3", "file +3"),
         (5, " 812 ", " 812 812 "),
         (5, "a%20b.txt", "a b.txt"),
         (5, "a%20b.txt", "a%2a.txt"),
@@ -227,10 +230,22 @@ fn a_name_in_a_statement_has_at_most_1024_bytes() {
         ("x".repeat(1025), false),
         // 341 characters of three bytes each, and three characters for each byte: 3,069 characters.
         ("\u{65e5}".repeat(341), true),
+        // 3,072 characters.
+        (format!("{}\u{fc}\u{fc}", "\u{65e5}".repeat(340)), true),
         ("\u{65e5}".repeat(342), false),
         ("(1) ".repeat(25_000), false),
     ] {
         let line = stored(1, &name).to_string();
         assert_eq!(Entry::parse(line.trim_end()).is_some(), is_read, "{} bytes", name.len());
     }
+}
+
+#[test]
+fn an_empty_file_has_a_line() {
+    let line = stored(1, "a").to_string().replace(" 812 ", " 0 ");
+    let Some(Entry { fate: Fate::Stored { size, .. }, .. }) = Entry::parse(line.trim_end()) else {
+        panic!("{line}")
+    };
+    assert_eq!(size, 0);
+    assert_eq!(Entry::parse(line.trim_end().replace(" 0 ", " 00 ").as_str()), None);
 }

@@ -146,9 +146,36 @@ fn a_ca_is_loaded_only_with_its_own_key() {
     crate::crypto::authority::init(&other, 1024, 30).unwrap();
     let load = |certificate: &Path, key: &Path| Authority::load(certificate, key).map(|_| ()).unwrap_err();
     let error = load(&one.join(CA_FILE), &other.join(CA_PRIVATE_KEY_FILE));
-    assert!(matches!(error, IdentityError::Mismatch { .. }), "{error}");
+    let IdentityError::Mismatch { certified, own, .. } = &error else { panic!("{error}") };
+    for (fingerprint, ca) in [(certified, &one), (own, &other)] {
+        let pem = std::fs::read(ca.join(CA_FILE)).unwrap();
+        let der = crate::crypto::certificate::Certificate::from_pem(&pem).unwrap();
+        let key = crate::digest::Digest::of(der.parsed().unwrap().public_key().raw);
+        assert_eq!(*fingerprint, key.to_string());
+    }
     let error = load(&one.join(CERTIFICATE_FILE), &one.join(PRIVATE_KEY_FILE));
     assert!(matches!(error, IdentityError::NotACa { .. }), "{error}");
     let error = load(&one.join(CA_PRIVATE_KEY_FILE), &one.join(CA_PRIVATE_KEY_FILE));
     assert!(matches!(error, IdentityError::NotACa { .. }), "{error}");
+}
+
+#[test]
+fn requests_with_longer_hashes_are_signed() {
+    for pem in [&fixture!("sha384.csr")[..], fixture!("sha512.csr")] {
+        sign(pem, &authority(), 7).unwrap();
+        // One byte of the signature.
+        let mut other = parse(pem).unwrap();
+        let mut bytes = other.signature.raw_bytes().to_vec();
+        bytes[64] ^= 1;
+        other.signature = x509_cert::der::asn1::BitString::from_bytes(&bytes).unwrap();
+        let error = sign(other.to_pem(LineEnding::LF).unwrap().as_bytes(), &authority(), 7).unwrap_err();
+        assert!(matches!(error, RequestError::BadSignature), "{error}");
+    }
+}
+
+#[test]
+fn a_short_key_is_not_certified_for_receipts() {
+    let short = request(Purpose::Receipts, name("Group 7").unwrap(), new_key(1024).unwrap()).unwrap();
+    let error = sign(short.as_bytes(), &authority(), 7).unwrap_err();
+    assert!(matches!(error, RequestError::Identity(IdentityError::ReceiptKeySize { bits: 1024 })), "{error}");
 }

@@ -426,3 +426,32 @@ fn a_piece_too_long_for_one_block_is_refused() {
     assert!(key.encrypt(Padding::Oaep, &[0; 62]).is_ok());
     assert!(matches!(key.encrypt(Padding::Oaep, &[0; 63]), Err(SealError::Rsa { .. })));
 }
+
+#[test]
+fn sixty_four_blocks_for_each_byte_are_not_mostly_empty() {
+    let (empty, byte) = (sealed(&RSA_1024, Padding::Oaep, b""), sealed(&RSA_1024, Padding::Oaep, b"x"));
+    for (first, blocks, is_mostly_empty) in
+        [(&empty, 64, false), (&empty, 65, true), (&byte, 128, false), (&byte, 129, true)]
+    {
+        let mut opener = opener(&RSA_1024, Paddings::EITHER);
+        let body = [&first[..], &empty.repeat(blocks - 1)].concat();
+        opener.open(&body, &mut Vec::new()).unwrap();
+        assert_eq!(opener.is_mostly_empty(), is_mostly_empty, "{blocks} blocks");
+    }
+}
+
+#[test]
+fn both_ends_digest_the_plaintext() {
+    use crate::digest::Digest;
+    let plain = random(1000);
+    let server = RSA_1024.server_key();
+    let mut sealer = BlockSealer::new(server, Padding::Oaep, 1000, FileDigest::Sha256);
+    let (mut body, mut out) = (Vec::new(), Vec::new());
+    sealer.seal(&plain, &mut body).unwrap();
+    sealer.finish(&mut body).unwrap();
+    let mut opener = opener(&RSA_1024, Paddings::EITHER);
+    opener.open(&body, &mut out).unwrap();
+    opener.finish(&mut out).unwrap();
+    assert_eq!(Seal::digest(&sealer), Some(Digest::of(&plain)));
+    assert_eq!(Open::digest(&opener), Some(Digest::of(&plain)));
+}

@@ -77,7 +77,15 @@ fn an_empty_file_that_was_a_history_is_damaged_and_another_one_is_new() {
     assert_eq!(fs::read(beside("-wal")).unwrap(), b"rows");
     fs::remove_file(beside("-wal")).unwrap();
     History::open(&path).unwrap();
+    // For SQLite a file of one byte is empty, too.
     fs::remove_file(beside("-store-0123")).unwrap();
+    fs::write(&path, "x").unwrap();
+    fs::write(beside("-wal"), "rows").unwrap();
+    assert!(matches!(History::open(&path), Err(HistoryError::Damaged { .. })));
+    // An empty log has no rows.
+    fs::remove_file(&path).unwrap();
+    fs::write(beside("-wal"), "").unwrap();
+    History::open(&path).unwrap();
     fs::write(&path, "").unwrap();
     History::open(&path).unwrap();
     assert!(!bytes.is_empty());

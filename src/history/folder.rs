@@ -144,3 +144,55 @@ pub(super) fn read(path: &Path) -> io::Result<Content> {
     let (digest, size) = Digest::of_reader(file)?;
     Ok(Content { size, digest })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn files_are_listed_down_to_the_deepest_level_that_a_store_makes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut at = folder.path().to_owned();
+        for _ in 0..MOST_LEVELS + 3 {
+            fs::write(at.join("f"), "").unwrap();
+            at.push("d");
+            fs::create_dir(&at).unwrap();
+        }
+        symlink(folder.path(), folder.path().join("link")).unwrap();
+        fs::write(folder.path().join(".upseal-1.part"), "").unwrap();
+        let found = files(folder.path()).unwrap();
+        assert_eq!(found.len(), MOST_LEVELS);
+        let deepest = found.iter().map(|file| file.name.to_string_lossy().matches('/').count()).max();
+        assert_eq!(deepest, Some(MOST_LEVELS - 1));
+        assert_eq!(files(&folder.path().join("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_looked_at_is_not_a_missing_file() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("d")).unwrap();
+        fs::write(folder.path().join("d/f"), "").unwrap();
+        symlink("d", folder.path().join("link")).unwrap();
+        assert!(look(folder.path(), "d/f").unwrap().is_some());
+        for missing in ["f", "d", "d/g", "d/f/g", "link/f", "link", "d/../d/f", "", "d//f"] {
+            assert_eq!(look(folder.path(), missing).unwrap(), None, "{missing:?}");
+        }
+        assert!(look(folder.path(), &"x".repeat(300)).is_err());
+    }
+
+    #[test]
+    fn only_a_regular_file_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("file"), "hello").unwrap();
+        assert_eq!(read(&at("file")).unwrap(), Content { size: 5, digest: Digest::of(b"hello") });
+        symlink("file", at("link")).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe"), rustix::fs::Mode::RUSR).unwrap();
+        for other in ["link", "pipe", "."] {
+            assert!(read(&at(other)).is_err(), "{other}");
+        }
+    }
+}

@@ -334,3 +334,34 @@ fn a_look_at_a_row_reads_no_others() {
         assert!(matches!(&plan[..], [line] if line == by_name), "{plan:?}");
     }
 }
+
+#[test]
+fn without_a_digest_a_file_of_another_size_is_not_the_announced_one() {
+    let (_folder, history) = history();
+    let store = store(&history);
+    let path = store_path(store.path()).unwrap();
+    let unhashed = |want: &str| Announced { want: want.to_owned(), replaces: None, size: 5, digest: None };
+    // A shorter file of the name is known; the one that is there is longer.
+    let known = Received { digest: None, ..received(BEGAN_MS, &path, "b", b"wor") };
+    history.record_received(&known).unwrap();
+    history.announce(&path, &[unhashed("a"), unhashed("b")]).unwrap();
+    put(store.path(), "a", "hell");
+    put(store.path(), "b", "world");
+    let said = start(&history, store.path());
+    assert!(said[0].starts_with("history repaired: added b (5 B)"), "{said:?}");
+    assert!(said[1].starts_with("a (4 B) is in the folder, but this server did not receive it"), "{said:?}");
+    assert_eq!(said.len(), 2);
+}
+
+#[test]
+fn of_two_equal_announcements_and_one_file_one_gets_a_row() {
+    let (_folder, history) = history();
+    let store = store(&history);
+    for _ in 0..2 {
+        announce(&history, store.path(), "a", None, "hello");
+    }
+    put(store.path(), "a", "hello");
+    assert_eq!(start(&history, store.path()).len(), 1);
+    assert_eq!(history.entries(&Filter::default()).unwrap().len(), 1);
+    assert!(history.announced(&store_path(store.path()).unwrap()).unwrap().is_empty());
+}

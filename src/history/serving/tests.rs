@@ -315,3 +315,51 @@ fn the_announcement_of_a_file_that_failed_and_may_have_its_name_is_written_when_
     drop(serving);
     assert_eq!(history.announced(&store).unwrap().len(), 3);
 }
+
+#[test]
+fn what_waits_at_the_end_is_written_whatever_it_is() {
+    let (rows, claims, announcements) = (1, 2, 4);
+    for what in [rows, claims, announcements] {
+        let (_folder, store, serving) = serving();
+        let (history, store) = (Arc::clone(&serving.history), store_path(store.path()).unwrap());
+        fill_up(&serving);
+        match what {
+            1 => drop(serving.record(vec![received(1, &store, "a", b"x")], &[]).unwrap_err()),
+            2 => {
+                serving.claim(&[digest(1)]).unwrap();
+                serving.confirm(&[digest(1)]);
+            }
+            _ => serving.leave(Announced::from(&coming("a"))),
+        }
+        make_room(&serving);
+        drop(serving);
+        let written = [
+            history.entries(&Filter::default()).unwrap().len(),
+            usize::from(history.is_seen(KEY, digest(1).1).unwrap()),
+            history.announced(&store).unwrap().len(),
+        ];
+        assert_eq!(written, [rows, claims, announcements].map(|one| usize::from(one == what)));
+    }
+}
+
+#[test]
+fn a_limited_number_of_rows_and_announcements_waits() {
+    let (_folder, store, serving) = serving();
+    let store = store_path(store.path()).unwrap();
+    fill_up(&serving);
+    for round in 0..2 {
+        let full = vec![received(1, &store, "a", b"x"); MOST_ROWS - 1];
+        assert!(serving.record(full, &[]).unwrap_err().waits, "round {round}");
+        assert!(serving.record(vec![received(1, &store, "b", b"x")], &[]).unwrap_err().waits);
+        assert!(!serving.record(vec![received(1, &store, "c", b"x")], &[]).unwrap_err().waits);
+        assert_eq!(serving.state.lock().waiting_rows, MOST_ROWS);
+        make_room(&serving);
+        serving.keep_up(0).unwrap();
+        assert_eq!(serving.state.lock().waiting_rows, 0, "there is room again");
+        fill_up(&serving);
+    }
+    for n in 0..=MOST_ROWS {
+        serving.leave(Announced::from(&coming(&n.to_string())));
+    }
+    assert_eq!(serving.state.lock().unannounced.len(), MOST_ROWS);
+}

@@ -381,4 +381,71 @@ mod tests {
         let (disk, limits, now) = super::tests::limits(DiskLimits { min_free: 2 * free, ..all });
         assert!(disk.room(&limits, address(1), 0, now).is_err(), "not even an empty file");
     }
+
+    #[test]
+    fn the_table_of_addresses_has_a_bound_and_further_ones_share_a_quota() {
+        let (disk, limits, now) = limits(DiskLimits { files: Some(1), ..DiskLimits::default() });
+        let at = |n: usize| Network::of(Some(u32::try_from(n).unwrap().to_be_bytes().into()));
+        let room = |n, bytes, now| disk.room(&limits, at(n), bytes, now);
+        let on_its_way = room(0, 10, now).unwrap();
+        for n in 1..ADDRESSES {
+            drop(room(n, 10, now).unwrap());
+        }
+        assert!(room(1, 0, now).is_err(), "it has sent its file");
+        drop(room(ADDRESSES, 0, now).unwrap());
+        assert!(room(ADDRESSES + 1, 0, now).is_err(), "all further addresses have one quota");
+        let later = now + DAY / 2;
+        assert!(room(ADDRESSES + 2, 0, later).is_err());
+        assert_eq!(disk.0.lock().quotas.len(), ADDRESSES + 1);
+        // What a file on its way has reserved is not forgotten with the day.
+        drop(room(ADDRESSES + 3, 0, now + DAY).unwrap());
+        let mut left: Vec<_> = disk.0.lock().quotas.keys().copied().collect();
+        left.sort_by_key(|network| *network == Some(at(0)));
+        assert_eq!(left, [Some(at(ADDRESSES + 3)), Some(at(0))]);
+        drop(on_its_way);
+        assert_eq!(disk.0.lock().reserved, 0);
+    }
+
+    #[test]
+    fn reservations_are_given_back_as_bytes_are_written_and_at_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("old"), [0; 50]).unwrap();
+        std::os::unix::fs::symlink("a name that has a length", folder.path().join("link")).unwrap();
+        let (disk, limits, now) = limits(DiskLimits {
+            folder: Some(folder.path().to_owned()),
+            max_total: Some(1 << 30),
+            ..DiskLimits::default()
+        });
+        let state = || {
+            let state = disk.0.lock();
+            (
+                state.reserved,
+                state.quotas.values().map(|quota| quota.reserved).sum::<u64>(),
+                state.total.unwrap().0,
+            )
+        };
+        let mut room = disk.room(&limits, address(1), 100, now).unwrap();
+        assert_eq!(state(), (100, 100, 50));
+        room.write(40).unwrap();
+        assert_eq!(state(), (60, 60, 90));
+        room.write(10).unwrap();
+        assert_eq!(state(), (50, 50, 100));
+        drop(room);
+        assert_eq!(state(), (0, 0, 50), "it did not stay");
+    }
+
+    #[test]
+    fn a_file_that_announced_nothing_is_checked_after_each_stride() {
+        let folder = tempfile::tempdir().unwrap();
+        let all = DiskLimits { folder: Some(folder.path().to_owned()), ..DiskLimits::default() };
+        let (disk, limits, now) = limits(all.clone());
+        let full = Arc::new(DiskLimits { min_free: u64::MAX, ..all });
+        // Without a limit nothing is refused beforehand, because the disk itself refuses what is too much.
+        let mut room = disk.room(&limits, address(1), u64::MAX / 2, now).unwrap();
+        room.announced = 0;
+        room.write(STRIDE).unwrap();
+        room.limits = full;
+        room.write(STRIDE - 1).unwrap();
+        assert!(matches!(room.write(1), Err(NoRoom::Free { .. })));
+    }
 }

@@ -121,4 +121,20 @@ mod tests {
         penalties.add(address(u32::MAX - 1), Penalize::All, now + MOST);
         assert_eq!(penalties.until.len(), 1, "what is over is forgotten");
     }
+
+    #[test]
+    fn a_full_table_forgets_no_more_than_it_must() {
+        let (mut penalties, now) = (Penalties::default(), Instant::now());
+        let count = u32::try_from(ADDRESSES).unwrap();
+        for n in 0..count {
+            // The first half lasts longer.
+            penalties.add(address(n), Penalize::All, if n < count / 2 { now + EACH } else { now });
+        }
+        penalties.add(address(count - 1), Penalize::All, now);
+        assert_eq!(penalties.until.len(), ADDRESSES, "an address that is known takes no place");
+        // One second later the other half is over, except for the address that was bad twice.
+        penalties.add(address(count), Penalize::All, now + EACH);
+        assert_eq!(penalties.until.len(), ADDRESSES / 2 + 2);
+        assert!((0..count / 2).all(|n| penalties.until.contains_key(&address(n))));
+    }
 }

@@ -295,7 +295,7 @@ pub(super) fn open(
     }
 }
 
-/// Decrypts as [`open`] does, and adds `plain`, which was decrypted before, to the digest.
+/// Decrypts as [`open()`] does, and adds `plain`, which was decrypted before, to the digest.
 #[inline]
 #[target_feature(enable = "aes,sha,avx,sse4.1,ssse3")]
 #[expect(clippy::too_many_arguments, reason = "three chains, and where each reads and writes")]

@@ -37,24 +37,18 @@ impl History {
     /// Records in one transaction which files are about to get names in a store. The records are on disk when this
     /// returns. Returns the row number of each.
     pub fn announce(&self, store: &Path, all: &[Announced]) -> Result<Vec<i64>, HistoryError> {
-        let sql = "INSERT INTO announced (store, want, replaces, size, digest) VALUES (?1, ?2, ?3, ?4, ?5)";
-        let mut ids = Vec::with_capacity(all.len());
+        let mut ids = Vec::new();
         self.write_durably(|file| {
-            ids.clear();
-            let mut insert = file.prepare_cached(sql)?;
-            for one in all {
-                let digest = one.digest.map(|digest| digest.0);
-                ids.push(insert.insert(params![
-                    Bytes(store),
-                    one.want,
-                    one.replaces,
-                    amount(one.size),
-                    digest
-                ])?);
-            }
+            ids = insert(file, store, all)?;
             Ok(())
         })?;
         Ok(ids)
+    }
+
+    /// Records announcements that could not be recorded before their files got names. As a row, they do not wait for the
+    /// disk: a disk that cannot sync may be why they are late.
+    pub(super) fn announce_late(&self, store: &Path, all: &[Announced]) -> Result<(), HistoryError> {
+        self.write(|file| insert(file, store, all).map(drop))
     }
 
     /// Deletes the announcements of files that did not get a name.
@@ -75,6 +69,17 @@ impl History {
         };
         self.read(|file| file.prepare(sql)?.query_map([Bytes(store)], announced)?.collect())
     }
+}
+
+/// Inserts announcements inside a transaction.
+fn insert(file: &Connection, store: &Path, all: &[Announced]) -> rusqlite::Result<Vec<i64>> {
+    let sql = "INSERT INTO announced (store, want, replaces, size, digest) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let mut insert = file.prepare_cached(sql)?;
+    let mut row = |one: &Announced| {
+        let digest = one.digest.map(|digest| digest.0);
+        insert.insert(params![Bytes(store), one.want, one.replaces, amount(one.size), digest])
+    };
+    all.iter().map(&mut row).collect()
 }
 
 /// Deletes announcements inside a transaction.

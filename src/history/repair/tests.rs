@@ -46,6 +46,11 @@ fn announce(history: &History, store: &Path, want: &str, replaces: Option<&str>,
     history.announce(&store_path(store).unwrap(), &[announced]).unwrap();
 }
 
+/// Describes a file of five bytes that the server does not hash.
+fn unhashed(want: &str) -> Announced {
+    Announced { want: want.to_owned(), replaces: None, size: 5, digest: None }
+}
+
 fn store(history: &History) -> tempfile::TempDir {
     let store = tempfile::tempdir().unwrap();
     assert!(run(history, store.path(), BEGAN_MS).unwrap().is_empty());
@@ -206,7 +211,6 @@ fn without_a_digest_name_and_size_decide_and_the_message_says_so() {
     let (_folder, history) = history();
     let store = store(&history);
     let path = store_path(store.path()).unwrap();
-    let unhashed = |want: &str| Announced { want: want.to_owned(), replaces: None, size: 5, digest: None };
     let known = Received { digest: None, ..received(BEGAN_MS, &path, "b", b"world") };
     history.record_received(&known).unwrap();
     history.announce(&path, &[unhashed("a"), unhashed("b")]).unwrap();
@@ -340,7 +344,6 @@ fn without_a_digest_a_file_of_another_size_is_not_the_announced_one() {
     let (_folder, history) = history();
     let store = store(&history);
     let path = store_path(store.path()).unwrap();
-    let unhashed = |want: &str| Announced { want: want.to_owned(), replaces: None, size: 5, digest: None };
     // A shorter file of the name is known; the one that is there is longer.
     let known = Received { digest: None, ..received(BEGAN_MS, &path, "b", b"wor") };
     history.record_received(&known).unwrap();

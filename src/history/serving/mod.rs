@@ -336,11 +336,11 @@ impl Serving {
         if unannounced.is_empty() {
             return Ok(());
         }
-        let written = self.history.announce(&self.store, &unannounced);
+        let written = self.history.announce_late(&self.store, &unannounced);
         if written.is_err() {
             self.state.lock().unannounced.extend(unannounced);
         }
-        written.map(drop)
+        written
     }
 
     fn write_claims(&self) -> Result<(), HistoryError> {

@@ -282,13 +282,7 @@ fn a_lock_that_stays_delays_one_write_only_and_what_waits_is_written_after_it() 
 
 #[test]
 fn the_announcement_of_a_file_that_failed_and_may_have_its_name_is_written_when_that_is_possible() {
-    let announced = |want: &str| Announced { want: want.to_owned(), replaces: None, size: 1, digest: None };
-    let coming = |want: &str| Coming {
-        want: FileName::from_wire(want.as_bytes()).unwrap(),
-        replaces: None,
-        size: 1,
-        digest: None,
-    };
+    let announced = |want: &str| Announced::from(&coming(want));
     let (_folder, _store, serving) = serving();
     let names = |history: &History| {
         let all = history.announced(&serving.store).unwrap();

@@ -15,7 +15,8 @@ mod steer;
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -265,10 +266,20 @@ fn signals_give_the_terminal_back() {
 #[test]
 fn a_server_without_a_screen_ends_in_order_when_its_terminal_hangs_up() {
     let home = tempfile::tempdir().unwrap();
-    let args = ["serve", "--accept", "plain", "--bind", "127.0.0.1:0"];
+    let args = ["serve", "--log-level", "debug", "--accept", "plain", "--bind", "127.0.0.1:0"];
     let mut terminal = run(&binary(), &args, home.path(), home.path());
-    terminal.until_text("listening on");
+    let shown = terminal.until_text("listening on");
+    let address = shown.split("listening on ").nth(1).unwrap().split(',').next().unwrap();
+    // Half a file: MODE 0 and its name, MODE 1 and its length, and 500 of 1000 bytes.
+    let mut peer = TcpStream::connect(address).unwrap();
+    let word = u64::to_be_bytes;
+    let half = [&word(0)[..], &word(8), b"half.txt", &word(1), &word(1000), &[7; 500]].concat();
+    peer.write_all(&half).unwrap();
+    terminal.until_text("receiving half.txt");
     kill_process(terminal.pid(), Signal::HUP).unwrap();
+    let mut said = Vec::new();
+    assert!(peer.read_to_end(&mut said).is_err() && said == [0xff], "half a file is not confirmed");
+    assert!(!home.path().join("recv_files/half.txt").exists());
     assert!(
         terminal.end().success(),
         "it does not read its settings again, as a server without a terminal does"

@@ -4,18 +4,36 @@
 
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use upseal::event::{Dialect, Variant};
 
 use super::common::{self, PATIENCE, Peer};
-use super::program::{Home, words};
+use super::program::{Home, Program, words};
 
 /// The socket of a service manager.
 struct Manager(UnixDatagram);
 
+/// Starts a server that must give signs of life.
+fn watched(home: &Home, flags: &str) -> (Manager, Program) {
+    let socket = home.path("notify");
+    let manager = Manager::new(&socket);
+    let environment = [("NOTIFY_SOCKET", socket.to_str().unwrap()), ("WATCHDOG_USEC", "400000")];
+    let line = format!("serve --json --accept plain --bind 127.0.0.1:0 {flags}");
+    (manager, home.start_detached(words(&line, &[]), &environment))
+}
+
 impl Manager {
+    /// Waits until no message comes for this time.
+    fn wait_for_silence(&self, time: Duration) {
+        self.0.set_read_timeout(Some(time)).unwrap();
+        let mut message = [0; 4096];
+        // Some may have been sent before.
+        assert!((0..100).any(|_| self.0.recv(&mut message).is_err()), "there are signs of life");
+        self.0.set_read_timeout(Some(PATIENCE)).unwrap();
+    }
+
     fn new(path: &Path) -> Self {
         let socket = UnixDatagram::bind(path).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -44,11 +62,7 @@ impl Manager {
 #[test]
 fn a_service_manager_hears_of_readiness_sessions_reloads_life_and_the_end() {
     let home = Home::new();
-    let manager = Manager::new(&home.path("notify"));
-    let socket = home.path("notify");
-    let environment = [("NOTIFY_SOCKET", socket.to_str().unwrap()), ("WATCHDOG_USEC", "400000")];
-    let flags = words("serve --json --accept plain --bind 127.0.0.1:0 --drain 1h", &[]);
-    let mut server = home.start_detached(flags, &environment);
+    let (manager, mut server) = watched(&home, "--drain 1h");
     let address = server.address().parse().unwrap();
     manager.wait_for("READY=1");
     manager.wait_for("STATUS=0 sessions, 0 files received");
@@ -76,23 +90,14 @@ fn a_service_manager_hears_of_readiness_sessions_reloads_life_and_the_end() {
 #[test]
 fn a_server_that_hangs_gives_no_sign_of_life_and_one_that_is_not_ready_does() {
     let home = Home::new();
-    let manager = Manager::new(&home.path("notify"));
-    let socket = home.path("notify");
-    let environment = [("NOTIFY_SOCKET", socket.to_str().unwrap()), ("WATCHDOG_USEC", "400000")];
-    let flags = words("serve --json --accept plain --bind 127.0.0.1:0 --min-free 1000000GiB", &[]);
-    let mut server = home.start_detached(flags, &environment);
+    let (manager, mut server) = watched(&home, "--min-free 1000000GiB");
     server.address();
     manager.wait_for("WATCHDOG=1");
     manager.wait_for("WATCHDOG=1");
     // A stopped process stands for one whose threads hang.
     server.signal(Signal::STOP);
-    manager.0.set_read_timeout(Some(std::time::Duration::from_millis(700))).unwrap();
-    let mut message = [0; 4096];
-    // Some may have been sent before.
-    let is_silent = (0..100).any(|_| manager.0.recv(&mut message).is_err());
-    assert!(is_silent, "it is stopped");
+    manager.wait_for_silence(Duration::from_millis(700));
     server.signal(Signal::CONT);
-    manager.0.set_read_timeout(Some(PATIENCE)).unwrap();
     manager.wait_for("WATCHDOG=1");
     server.signal(Signal::TERM);
     assert_eq!(server.finish().code, Some(0));
@@ -101,23 +106,14 @@ fn a_server_that_hangs_gives_no_sign_of_life_and_one_that_is_not_ready_does() {
 #[test]
 fn a_server_whose_disk_hangs_gives_no_sign_of_life() {
     let home = Home::new();
-    let manager = Manager::new(&home.path("notify"));
-    let socket = home.path("notify");
-    let environment = [("NOTIFY_SOCKET", socket.to_str().unwrap()), ("WATCHDOG_USEC", "400000")];
-    let flags = words("serve --json --accept plain --bind 127.0.0.1:0", &[]);
-    let mut server = home.start_detached(flags, &environment);
+    let (manager, mut server) = watched(&home, "");
     server.address();
     manager.wait_for("WATCHDOG=1");
     // A locked history stands for a disk that does not answer: the check waits 5 s for it.
     let history = rusqlite::Connection::open(home.history()).unwrap();
     history.execute_batch("BEGIN IMMEDIATE").unwrap();
-    manager.0.set_read_timeout(Some(std::time::Duration::from_secs(2))).unwrap();
-    let mut message = [0; 4096];
-    // Some may have been sent before.
-    let is_silent = (0..100).any(|_| manager.0.recv(&mut message).is_err());
-    assert!(is_silent, "the accept loop goes on, but the check does not");
+    manager.wait_for_silence(Duration::from_secs(2));
     history.execute_batch("ROLLBACK").unwrap();
-    manager.0.set_read_timeout(Some(PATIENCE)).unwrap();
     manager.wait_for("WATCHDOG=1");
     server.signal(Signal::TERM);
     assert_eq!(server.finish().code, Some(0));
